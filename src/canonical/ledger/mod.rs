@@ -1,0 +1,1 @@
+//! Is the audit ledger whole? Its chain, its head, and appends to it.

@@ -1,0 +1,1 @@
+//! What do the canonical data say? Artifacts as Arrow tables, SQL over them, catalog quads.

@@ -1,0 +1,18 @@
+//! Coppice restores the canonical stores of a data platform, proves them intact, regrows every
+//! projection from them in dependency order, proves those too, and cuts over by one decision.
+#![allow(dead_code, unused_imports, reason = "while the rooms are being furnished")]
+
+mod access;
+mod canonical;
+mod dataset;
+pub mod digest;
+mod engine;
+mod journal;
+pub mod model;
+mod plan;
+mod postgres;
+mod projection;
+mod proof;
+mod receipt;
+mod recovery;
+mod store;

@@ -1,0 +1,169 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{DatasetVersionId, Zone};
+
+/// Whether a finding shuts the gate of what it concerns.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Shown, shuts nothing.
+    Warns,
+    /// Shuts the gate.
+    Blocks,
+}
+
+/// What is wrong. The names are part of the JSON contract.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingKind {
+    /// Named by the manifest or a document, and not there.
+    Missing,
+    /// There, and not in the manifest.
+    Extra,
+    /// Same size, other digest.
+    Altered,
+    /// Shorter than it should be.
+    Truncated,
+    /// Longer than it should be.
+    Grown,
+    /// Cannot be read or named.
+    Unreadable,
+    /// Erased on purpose.
+    Withdrawn,
+    /// A STAC `file:checksum` that is no multihash.
+    ChecksumNotMultihash,
+    /// A document's checksum is not that of the bytes.
+    ChecksumMismatch,
+    /// A link that leads nowhere.
+    DanglingLink,
+    /// A document that breaks its schema or does not parse.
+    SchemaInvalid,
+    /// A STAC extension that is not embedded.
+    UnknownExtension,
+    /// A distribution without a licence.
+    LicenseMissing,
+    /// A dataset version without a policy label.
+    PolicyLabelMissing,
+    /// A policy label that nobody knows.
+    PolicyLabelUnknown,
+    /// Two documents give two labels.
+    PolicyLabelConflict,
+    /// Data may not go where a job would take them.
+    PolicyDenied,
+    /// `spec_hash` or the id made of it does not recompute.
+    SpecHashMismatch,
+    /// Something derives from itself.
+    ProvenanceCycle,
+    /// A link of the provenance is missing.
+    ProvenanceIncomplete,
+    /// Rows do not add up to the catalog's count.
+    CountMismatch,
+    /// Rows lie outside the catalog's extent.
+    ExtentMismatch,
+    /// Rows that could not be read as declared.
+    RowsRefused,
+    /// `prev_hash` is not the hash of the record before.
+    LedgerBrokenChain,
+    /// A record's `event_hash` does not recompute.
+    LedgerAltered,
+    /// Records at the end are gone.
+    LedgerCut,
+    /// Two records follow the same one, or the chain left the snapshot's.
+    LedgerForked,
+    /// The head document disagrees with the chain.
+    LedgerHeadMismatch,
+    /// A prefix that belongs to no zone.
+    UnknownZone,
+}
+
+impl FindingKind {
+    /// The name in JSON, such as `checksum-mismatch`.
+    pub fn name(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+}
+
+/// One defect: what, where, what was expected, what it blocks and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What is wrong.
+    pub kind: FindingKind,
+    /// Whether it shuts a gate.
+    pub severity: Severity,
+    /// The zone of the key.
+    pub zone: Option<Zone>,
+    /// The object.
+    pub key: Option<String>,
+    /// The dataset version that the object belongs to.
+    pub dataset_version_id: Option<DatasetVersionId>,
+    /// What should have been there.
+    pub expected: Option<String>,
+    /// What was there.
+    pub actual: Option<String>,
+    /// The dataset versions or jobs that it holds back.
+    pub blocks: Vec<String>,
+    /// What to do next.
+    pub hint: String,
+}
+
+impl Finding {
+    /// Starts a finding that blocks; the other fields are empty.
+    pub fn blocking(kind: FindingKind, hint: impl Into<String>) -> Self {
+        Self {
+            kind,
+            severity: Severity::Blocks,
+            zone: None,
+            key: None,
+            dataset_version_id: None,
+            expected: None,
+            actual: None,
+            blocks: Vec::new(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Starts a finding that only warns.
+    pub fn warning(kind: FindingKind, hint: impl Into<String>) -> Self {
+        Self { severity: Severity::Warns, ..Self::blocking(kind, hint) }
+    }
+
+    /// Names the object, and its zone with it.
+    #[must_use]
+    pub fn at(mut self, key: impl Into<String>) -> Self {
+        let key = key.into();
+        self.zone = Some(Zone::of_key(&key));
+        self.key = Some(key);
+        self
+    }
+
+    /// Names the dataset version, and says that it is held back if the finding blocks.
+    #[must_use]
+    pub fn of_version(mut self, version: Option<&DatasetVersionId>) -> Self {
+        self.dataset_version_id = version.cloned();
+        if self.severity == Severity::Blocks {
+            self.blocks = version.iter().map(ToString::to_string).collect();
+        }
+        self
+    }
+
+    /// Says what should have been there and what was.
+    #[must_use]
+    pub fn differs(mut self, expected: impl ToString, actual: impl ToString) -> Self {
+        self.expected = Some(expected.to_string());
+        self.actual = Some(actual.to_string());
+        self
+    }
+
+    /// Whether it shuts a gate.
+    pub fn blocks(&self) -> bool {
+        self.severity == Severity::Blocks
+    }
+}

@@ -1,0 +1,22 @@
+//! What crosses rooms? Ids, findings, failures, proofs, verdicts and the progress board: data only.
+
+mod dataset;
+mod failure;
+mod finding;
+mod ids;
+mod policy;
+mod progress;
+mod proof;
+mod sink;
+
+pub use dataset::{Artifact, DatasetVersion};
+pub use failure::{Code, Failure, FailureKind};
+pub use finding::{Finding, FindingKind, Severity};
+pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
+pub use policy::{Audience, PolicyLabel};
+pub use progress::{Board, Meter, Reading};
+pub use proof::{Covers, Proof, Verdict};
+pub use sink::{
+    Column, ColumnType, GraphSink, Index, IndexMethod, Layer, SearchSink, Sink, TableSink,
+    TilesSink,
+};

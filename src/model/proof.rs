@@ -1,0 +1,45 @@
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Finding;
+
+/// What a proof covers, in words and fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Covers {
+    /// One sentence for people.
+    pub words: String,
+    /// The fields whose content is covered.
+    pub fields: Vec<String>,
+}
+
+/// Evidence that a generation holds exactly what the canonical data say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Proof {
+    /// How many rows were read back.
+    pub rows: u64,
+    /// The multiset digest of the rows on their way in: `<encoding>-v1:<hex>:<count>`.
+    pub canonical_digest: String,
+    /// The multiset digest of the rows read back out of the projection.
+    pub projection_digest: String,
+    /// Whether the two are equal.
+    pub proven: bool,
+    /// When it was made.
+    pub proof_at: DateTime<Utc>,
+    /// What it covers.
+    pub covers: Covers,
+}
+
+/// What a gate says. What could not be evaluated is shut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// The gate: `manifest`, `ledger` or `canonical-intact/<dataset version>`.
+    pub id: String,
+    /// Whether what waits behind it may go on.
+    pub open: bool,
+    /// Why, in one sentence.
+    pub evidence: String,
+    /// The findings that shut it, or that it let pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}

@@ -1,0 +1,73 @@
+//! What `resolve` found out: all that `compile` may know of the world.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::model::{DatasetVersionId, JobId, PolicyLabel, Zone};
+
+/// Everything that was pinned before compiling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    /// The environment's name.
+    pub(crate) environment: String,
+    /// The snapshot to recover from; a rebuild has none.
+    pub(crate) snapshot: Option<SnapshotFacts>,
+    /// The dataset versions that the snapshot, or the canonical store in place, holds.
+    pub(crate) versions: Vec<VersionFacts>,
+    /// The date at which embargoes are judged.
+    pub(crate) policy_date: DateTime<Utc>,
+    /// The PostgreSQL and `PostGIS` that will run, as `PostgreSQL 15 / PostGIS 3.3`.
+    pub(crate) server: String,
+    /// Which generation of which job is live and proven at the targets.
+    pub(crate) live: BTreeMap<JobId, Digest>,
+    /// What a filter left in, for the receipt's scope; `None` is everything.
+    pub(crate) scope: Option<String>,
+    /// Rebuild: the jobs asked for; empty is all.
+    pub(crate) only: Vec<JobId>,
+    /// Rebuild: prove again what is recorded as proven.
+    pub(crate) reprove: bool,
+}
+
+/// What is known of the snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SnapshotFacts {
+    /// The digest of its manifest.
+    pub(crate) digest: Digest,
+    /// When its walk began.
+    pub(crate) as_of: DateTime<Utc>,
+    /// Objects and bytes by zone.
+    pub(crate) zones: BTreeMap<Zone, ZoneFacts>,
+}
+
+/// How much a zone holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ZoneFacts {
+    /// Objects.
+    pub(crate) objects: u64,
+    /// Bytes.
+    pub(crate) bytes: u64,
+    /// Manifest shards: one resumable piece of work each.
+    pub(crate) shards: u32,
+}
+
+/// What is known of one dataset version before its bytes are verified.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct VersionFacts {
+    /// The dataset.
+    pub(crate) dataset: String,
+    /// The version.
+    pub(crate) version: DatasetVersionId,
+    /// Who may see it; `None` is missing or unknown: deny.
+    pub(crate) policy_label: Option<PolicyLabel>,
+    /// When an embargo ends.
+    pub(crate) embargo_until: Option<DateTime<Utc>>,
+    /// Whether `releases/` names it as the released one.
+    pub(crate) released: bool,
+    /// The digest over the sorted `(key, blake3)` of its artifacts.
+    pub(crate) artifacts: Digest,
+    /// The digest over the sorted `(key, blake3)` of its catalog documents.
+    pub(crate) catalog: Digest,
+}

@@ -1,0 +1,212 @@
+//! What the action of each step kind needs to know: the typed form of `StepSpec::params`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CutoverPolicy, Expect, SignaturePolicy};
+use crate::digest::Digest;
+use crate::model::{Audience, DatasetVersionId, JobId, PolicyLabel, Sink, Zone};
+
+/// `RestoreObjects`: one shard of the step is one manifest shard of the zone and part, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RestoreObjectsParams {
+    /// The snapshot.
+    pub(crate) snapshot: Digest,
+    /// The zone.
+    pub(crate) zone: Zone,
+    /// Which of its keys.
+    pub(crate) part: Part,
+}
+
+/// Which keys of a zone a step takes; visibility is ordered, so a zone may come in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Part {
+    /// All keys of a zone that is neither catalog nor audit.
+    All,
+    /// `catalog/`: the documents; of versions whose artifacts are proven.
+    Documents,
+    /// `releases/`: of versions whose gate is open.
+    Releases,
+    /// `audit/` without `audit/ledger/heads/`: records and checkpoints.
+    Records,
+    /// `audit/ledger/heads/`: last of all.
+    Head,
+}
+
+impl Part {
+    /// Whether a key of the part's zone belongs to the part.
+    pub(crate) fn holds(self, key: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Releases => key.starts_with("releases/"),
+            Self::Documents => !key.starts_with("releases/"),
+            Self::Head => key.starts_with("audit/ledger/heads/"),
+            Self::Records => !key.starts_with("audit/ledger/heads/"),
+        }
+    }
+}
+
+/// `VerifyObjects`: the same shards as the `RestoreObjects` step of the zone and part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VerifyObjectsParams {
+    /// The snapshot.
+    pub(crate) snapshot: Digest,
+    /// The zone.
+    pub(crate) zone: Zone,
+    /// Which of its keys.
+    pub(crate) part: Part,
+}
+
+/// `VerifyVersion`: proves a version in place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VerifyVersionParams {
+    /// The dataset.
+    pub(crate) dataset: String,
+    /// The version.
+    pub(crate) version: DatasetVersionId,
+}
+
+/// `VerifyCatalog`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VerifyCatalogParams {
+    /// The dataset versions to prove.
+    pub(crate) versions: Vec<(String, DatasetVersionId)>,
+}
+
+/// `VerifyLedger`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VerifyLedgerParams {
+    /// The snapshot whose head the chain must hold; a rebuild has none.
+    pub(crate) snapshot: Option<Digest>,
+    /// How the head's signature is held.
+    pub(crate) signatures: SignaturePolicy,
+}
+
+/// `Gate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "gate", rename_all = "kebab-case")]
+pub(crate) enum GateParams {
+    /// The manifest and its shards are what their names say, and every transfer came to its end.
+    Manifest,
+    /// The ledger's chain is whole.
+    Ledger,
+    /// No blocking finding concerns the dataset version.
+    CanonicalIntact {
+        /// The version.
+        version: DatasetVersionId,
+    },
+    /// The strictest label of a job's inputs may go where the job would take it: decided when
+    /// compiled.
+    Policy {
+        /// The job.
+        job: JobId,
+        /// The strictest label of its transitive inputs; `None` is missing or unknown.
+        label: Option<PolicyLabel>,
+        /// Where it would go.
+        audience: Audience,
+        /// Whether it may.
+        allowed: bool,
+    },
+}
+
+impl GateParams {
+    /// The gate's id, as in receipts: `manifest`, `ledger`, `canonical-intact/<version>`,
+    /// `policy/<job>`.
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Manifest => "manifest".to_owned(),
+            Self::Ledger => "ledger".to_owned(),
+            Self::CanonicalIntact { version } => format!("canonical-intact/{version}"),
+            Self::Policy { job, .. } => format!("policy/{job}"),
+        }
+    }
+}
+
+/// `Rebuild`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RebuildParams {
+    /// The job.
+    pub(crate) job: JobId,
+    /// The generation that it builds.
+    pub(crate) generation: Digest,
+    /// What it fills.
+    pub(crate) sink: Sink,
+    /// The SQL, unless the sink has none.
+    pub(crate) query: Option<String>,
+    /// What it reads, pinned.
+    pub(crate) inputs: Vec<ResolvedInput>,
+    /// Who reads it.
+    pub(crate) audience: Audience,
+    /// The strictest label of its transitive inputs.
+    pub(crate) label: Option<PolicyLabel>,
+    /// What must hold of its rows.
+    pub(crate) expect: Expect,
+    /// Whether a live generation of this name may be kept without reading it back.
+    pub(crate) trust_record: bool,
+}
+
+/// An input with nothing left to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "kebab-case")]
+pub(crate) enum ResolvedInput {
+    /// A dataset version as a table.
+    Dataset {
+        /// The table's name in the query.
+        table: String,
+        /// The dataset.
+        dataset: String,
+        /// The version.
+        version: DatasetVersionId,
+        /// The digest over its artifacts.
+        artifacts: Digest,
+    },
+    /// The generation of another job in this run.
+    Projection {
+        /// The job.
+        job: JobId,
+        /// Its generation.
+        generation: Digest,
+        /// What that job fills.
+        sink: Sink,
+    },
+    /// The catalogs of these versions.
+    Catalog {
+        /// Dataset, version, and the digest over the catalog's documents.
+        versions: Vec<(String, DatasetVersionId, Digest)>,
+    },
+}
+
+/// `Prove`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProveParams {
+    /// The job.
+    pub(crate) job: JobId,
+    /// The generation.
+    pub(crate) generation: Digest,
+    /// What it fills.
+    pub(crate) sink: Sink,
+}
+
+/// `Decide`: the set is every proven job whose dependencies are in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DecideParams {
+    /// Whether one blocked job stops the cutover.
+    pub(crate) policy: CutoverPolicy,
+    /// The jobs, dependencies first.
+    pub(crate) jobs: Vec<Candidate>,
+    /// Rollback: each job goes to its former generation and nothing is asked of proofs.
+    pub(crate) rollback: bool,
+}
+
+/// A job that may go live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Candidate {
+    /// The job.
+    pub(crate) job: JobId,
+    /// The generation to go live; a rollback reads it from the target.
+    pub(crate) generation: Option<Digest>,
+    /// What it fills.
+    pub(crate) sink: Sink,
+    /// The jobs that it is derived from.
+    pub(crate) needs: Vec<JobId>,
+}

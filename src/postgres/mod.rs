@@ -1,0 +1,1 @@
+//! How do we reach PostgreSQL? Connections, the private cluster, quoting, the COPY codec.

@@ -1,0 +1,5 @@
+//! How is derived data regrown? One trait, and a folder for each kind of target.
+
+mod contract;
+
+pub(crate) use contract::{Change, Generation, Held, Projection, StageContext};

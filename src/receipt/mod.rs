@@ -1,0 +1,1 @@
+//! What can be shown afterwards? The receipt, folded over the events of a run.

@@ -1,0 +1,1 @@
+//! Which action does which step? Survey, readiness, and one file per step kind.
