@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::JobId;
 
 /// What a job fills.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Sink {
     /// A table.
@@ -125,7 +125,7 @@ pub struct GraphSink {
 }
 
 /// A `PMTiles` archive of Mapbox Vector Tiles, made out of `PostGIS` projections.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TilesSink {
     /// Raised by hand when the same input should give other tiles.
