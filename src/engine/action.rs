@@ -4,11 +4,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::digest::Digest;
-use crate::model::{Failure, Finding, Meter, RunId, StepId};
+use crate::model::{Failure, Meter, Output, RunId, StepId};
 use crate::plan::StepSpec;
 
 /// All that names one piece of work; all that a worker elsewhere would be sent.
@@ -24,17 +23,6 @@ pub(crate) struct Unit {
     pub(crate) attempt: u32,
     /// The fencing token.
     pub(crate) epoch: u64,
-}
-
-/// What a step or shard gives to those that wait for it. Small: it goes into the journal; what is
-/// large goes into a journal blob and is named here.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Output {
-    /// What the kind of step says.
-    pub(crate) value: Value,
-    /// The defects found on the way that did not stop it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) findings: Vec<Finding>,
 }
 
 /// What a step would do, counted.

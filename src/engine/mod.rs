@@ -2,4 +2,5 @@
 
 mod action;
 
-pub(crate) use action::{Action, Bind, Blobs, Output, Preview, StepContext, Unit};
+pub(crate) use crate::model::Output;
+pub(crate) use action::{Action, Bind, Blobs, Preview, StepContext, Unit};

@@ -1,1 +1,24 @@
 //! How do we know what happened? Events, the run state folded from them, and their store.
+
+mod claims;
+mod contract;
+mod error;
+mod event;
+#[cfg(test)]
+pub(crate) mod faults;
+mod holder;
+#[cfg(test)]
+pub(crate) mod samples;
+mod sqlite;
+mod state;
+#[cfg(test)]
+mod suite;
+
+pub(crate) use contract::{Journal, LEASE_SECONDS, Lease, Listener, RunSummary, load};
+pub(crate) use error::JournalError;
+pub(crate) use event::{About, Actor, Event, EventKind, RunInfo, StepSeed};
+pub(crate) use holder::Holder;
+pub(crate) use sqlite::SqliteJournal;
+pub(crate) use state::{
+    IllegalTransition, RunPhase, RunState, ShardPhase, ShardState, StepPhase, StepState,
+};

@@ -4,6 +4,7 @@ mod dataset;
 mod failure;
 mod finding;
 mod ids;
+mod outputs;
 mod policy;
 mod progress;
 mod proof;
@@ -13,6 +14,10 @@ pub use dataset::{Artifact, DatasetVersion};
 pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
+pub use outputs::{
+    DecideOutput, DecidedChange, LiveGeneration, Outcome, Output, ReadBackOutput, RebuildOutput,
+    RestoreOutput, SwitchOutput, VerifyOutput,
+};
 pub use policy::{Audience, PolicyLabel};
 pub use progress::{Board, Meter, Reading};
 pub use proof::{Covers, Proof, Verdict};

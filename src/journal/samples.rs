@@ -1,0 +1,63 @@
+//! Small runs for the tests of every room that folds events.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{About, Actor, Event, EventKind, RunInfo, RunState, StepSeed};
+use crate::digest::Digest;
+use crate::model::{RunId, RunMode};
+
+/// Describes a run of steps given as id, kind and number of shards.
+pub(crate) fn info(steps: &[(&str, &str, u32)]) -> RunInfo {
+    let seed = |(id, kind, shards): &(&str, &str, u32)| StepSeed {
+        id: id.parse().unwrap(),
+        kind: (*kind).to_owned(),
+        shards: *shards,
+        about: About::default(),
+    };
+    RunInfo {
+        mode: RunMode::Rehearse,
+        environment: "dev".into(),
+        scope: None,
+        actor: Actor { principal: "kim".into(), source: "os-user".into() },
+        reason: None,
+        plan_digest: Digest::blake3(b"plan"),
+        graph: Digest::blake3(b"graph"),
+        snapshot: Some(Digest::blake3(b"snapshot")),
+        as_of: Some(time(-3600)),
+        incident_at: None,
+        rto_target_seconds: Some(1800),
+        rpo_target_seconds: Some(86_400),
+        git_commit: None,
+        tools: BTreeMap::from([("coppice".into(), "0.1.0".into())]),
+        not_covered: Vec::new(),
+        targets: vec!["file:///target".into()],
+        steps: steps.iter().map(seed).collect(),
+    }
+}
+
+/// The time so many seconds after the sample runs start.
+pub(crate) fn time(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+/// Numbers kinds of events, one each second, all in epoch 1.
+pub(crate) fn events(kinds: impl IntoIterator<Item = EventKind>) -> Vec<Event> {
+    let number = |(i, kind)| Event {
+        seq: i as u64 + 1,
+        at: time(i64::try_from(i).unwrap()),
+        epoch: 1,
+        kind,
+    };
+    kinds.into_iter().enumerate().map(number).collect()
+}
+
+/// Folds events into the state of `run`.
+pub(crate) fn fold(run: RunId, events: &[Event]) -> RunState {
+    let mut state = RunState::new(run);
+    for event in events {
+        state.apply(event).unwrap();
+    }
+    state
+}

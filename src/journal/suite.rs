@@ -1,0 +1,126 @@
+//! What every journal must do.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+
+use super::faults::{Dies, FaultyJournal};
+use super::samples;
+use super::{Event, EventKind, Holder, Journal, JournalError, SqliteJournal, load};
+use crate::model::{Outcome, RunId};
+
+fn started(run: RunId, epoch: u64) -> Event {
+    let kind = EventKind::RunStarted(Box::new(samples::info(&[("a", "gate", 1)])));
+    let _ = run;
+    Event { seq: 1, at: samples::time(0), epoch, kind }
+}
+
+async fn suite(journal: &dyn Journal) {
+    events_come_back_in_order_and_whole(journal).await;
+    a_stale_epoch_writes_nothing(journal).await;
+    a_run_and_a_target_have_one_holder(journal).await;
+    a_batch_is_written_whole_or_not_at_all(journal).await;
+    blobs_come_back_under_their_name(journal).await;
+}
+
+async fn events_come_back_in_order_and_whole(journal: &dyn Journal) {
+    let run = RunId::now();
+    let lease = journal.claim(run, &["t0".into()], &Holder::this_process("kim")).await.unwrap();
+    assert!(matches!(load(journal, run).await, Err(JournalError::NoSuchRun { .. })));
+    let step = "a".parse().unwrap();
+    let body = serde_json::json!({ "x": [1, "\u{e9}"] });
+    let kinds = [
+        EventKind::StepCancelled { step },
+        EventKind::Unknown { kind: "Later".into(), body },
+        EventKind::RunFinished { outcome: Outcome::Cancelled },
+    ];
+    let at = samples::time(1);
+    let more =
+        kinds.into_iter().zip(2..).map(|(kind, seq)| Event { seq, at, epoch: lease.epoch, kind });
+    let more: Vec<Event> = more.collect();
+    let first = started(run, lease.epoch);
+    journal.append(&lease, std::slice::from_ref(&first)).await.unwrap();
+    let open = journal.runs().await.unwrap();
+    let open = open.iter().find(|line| line.run == run).unwrap();
+    assert_eq!((open.outcome, open.holder.as_ref()), (None, Some(&lease.holder)));
+    journal.append(&lease, &more).await.unwrap();
+    let found: Vec<Event> = journal.replay(run).try_collect().await.unwrap();
+    assert_eq!(found, std::iter::once(first).chain(more).collect::<Vec<_>>());
+    assert_eq!(load(journal, run).await.unwrap().unknown, ["Later"]);
+    journal.release(&lease).await.unwrap();
+    let done = journal.runs().await.unwrap();
+    let done = done.iter().find(|line| line.run == run).unwrap();
+    assert_eq!((done.outcome, done.finished_at), (Some(Outcome::Cancelled), Some(at)));
+    assert_eq!(done.holder, None);
+}
+
+async fn a_stale_epoch_writes_nothing(journal: &dyn Journal) {
+    let (run, holder) = (RunId::now(), Holder::this_process("kim"));
+    let gone = Holder { born: Some(1), ..holder.clone() };
+    let old = journal.claim(run, &["t1".into()], &gone).await.unwrap();
+    let new = journal.claim(run, &["t1".into()], &holder).await.unwrap();
+    assert!(new.epoch > old.epoch);
+    let late = journal.append(&old, &[started(run, old.epoch)]).await;
+    assert!(matches!(late, Err(JournalError::Stale { .. })));
+    let forged = journal.append(&new, &[started(run, old.epoch)]).await;
+    assert!(matches!(forged, Err(JournalError::Stale { .. })));
+    assert!(matches!(journal.renew(&old).await, Err(JournalError::Stale { .. })));
+    journal.release(&old).await.unwrap();
+    journal.renew(&new).await.unwrap();
+    journal.append(&new, &[started(run, new.epoch)]).await.unwrap();
+    journal.release(&new).await.unwrap();
+    assert!(matches!(journal.renew(&new).await, Err(JournalError::Stale { .. })));
+}
+
+async fn a_run_and_a_target_have_one_holder(journal: &dyn Journal) {
+    let (one, two) = (RunId::now(), RunId::now());
+    let holder = Holder::this_process("kim");
+    let lease = journal.claim(one, &["t2".into(), "t3".into()], &holder).await.unwrap();
+    for (run, target) in [(one, "other"), (two, "t3")] {
+        match journal.claim(run, &["free".into(), target.into()], &holder).await {
+            Err(JournalError::Held { holder: by, run, .. }) => {
+                assert_eq!((*by, run), (holder.clone(), one));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // All or none: what was free above is free still.
+    let free = journal.claim(two, &["free".into()], &holder).await.unwrap();
+    journal.release(&free).await.unwrap();
+    journal.release(&lease).await.unwrap();
+    let next = journal.claim(two, &["t3".into()], &holder).await.unwrap();
+    assert!(next.epoch > lease.epoch);
+    journal.release(&next).await.unwrap();
+}
+
+async fn a_batch_is_written_whole_or_not_at_all(journal: &dyn Journal) {
+    let run = RunId::now();
+    let lease = journal.claim(run, &[], &Holder::this_process("kim")).await.unwrap();
+    let twice = [started(run, lease.epoch), started(run, lease.epoch)];
+    assert!(journal.append(&lease, &twice).await.is_err());
+    assert!(matches!(load(journal, run).await, Err(JournalError::NoSuchRun { .. })));
+    journal.append(&lease, &twice[..1]).await.unwrap();
+    journal.release(&lease).await.unwrap();
+}
+
+async fn blobs_come_back_under_their_name(journal: &dyn Journal) {
+    let name = journal.put("graph".into()).await.unwrap();
+    assert_eq!(journal.put("graph".into()).await.unwrap(), name);
+    assert_eq!(&journal.get(&name).await.unwrap()[..], b"graph");
+    let other = crate::digest::Digest::blake3(b"other");
+    assert!(matches!(journal.get(&other).await, Err(JournalError::NoSuchBlob { .. })));
+}
+
+#[tokio::test]
+async fn sqlite_does_what_a_journal_must() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(dir.path()).await.unwrap();
+    suite(&journal).await;
+}
+
+#[tokio::test]
+async fn the_faulty_one_does_too_while_it_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = Arc::new(SqliteJournal::open(dir.path()).await.unwrap());
+    suite(&FaultyJournal::new(inner, Dies::Never)).await;
+}
