@@ -74,22 +74,22 @@ async fn feed(
 }
 
 fn encode(batch: Result<RecordBatch, DataFusionError>, encoding: &dyn RowEncoding) -> Encoded {
-    let batch = batch.map_err(query_failed)?;
+    let batch = batch.map_err(|error| query_failed(&error))?;
     let rows = encoding.encode(&batch)?;
     let sum = rows.multiset();
     Ok((EncodedBatch { batch, rows: Arc::new(rows) }, sum))
 }
 
 /// Gives back the `Failure` that a reader below the query raised, else says that the query failed.
-fn query_failed(error: DataFusionError) -> Failure {
-    let mut next: Option<&(dyn Error + 'static)> = Some(&error);
+fn query_failed(error: &DataFusionError) -> Failure {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(failure) = error.downcast_ref::<Failure>() {
             return failure.clone();
         }
         next = error.source();
     }
-    Failure::permanent(Code::StepFailed, "failed to run the query").because(&error)
+    Failure::permanent(Code::StepFailed, "failed to run the query").because(error)
 }
 
 fn lost(error: &tokio::task::JoinError) -> Failure {
