@@ -1,0 +1,11 @@
+//! Which steps, in which order? Pure: the same plan and facts give the same graph.
+
+mod entry;
+mod name;
+mod resolve;
+mod roots;
+mod select;
+mod shoots;
+mod steps;
+
+pub(crate) use entry::compile;
