@@ -14,5 +14,5 @@ mod postgres;
 mod projection;
 mod proof;
 mod receipt;
-mod recovery;
+// mod recovery;
 mod store;

@@ -43,7 +43,6 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 audience: job.audience,
                 label: job.label,
                 expect: job.expect.clone(),
-                trust_record: mode == RunMode::Rebuild && !facts.reprove,
             })
             .action(format!("build generation {}", job.generation.short()))
             .estimate(estimate);
@@ -52,7 +51,12 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
         let Some(sink) = sink else { continue };
         steps
             .add(id(&["prove", name]), StepKind::Prove, vec![succeeded(&["rebuild", name])])
-            .params(&ProveParams { job: job.clone(), generation, sink })
+            .params(&ProveParams {
+                job: job.clone(),
+                generation,
+                sink,
+                trust_record: mode == RunMode::Rebuild && !facts.reprove,
+            })
             .action("read it back and compare the digests")
             .estimate(estimate);
     }
@@ -86,17 +90,24 @@ pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob],
     });
     let params = DecideParams { policy: spec.cutover, jobs: candidates.collect(), rollback };
     let words = if rollback { "choose the former generations" } else { "choose what goes live" };
-    steps.add(id(&["cutover", "decide"]), StepKind::Decide, after).params(&params).action(words);
-    steps
-        .add(id(&["cutover", "switch"]), StepKind::Switch, vec![succeeded(&["cutover", "decide"])])
-        .action("put the set live, tables first, then pointers");
-    steps
-        .add(
-            id(&["cutover", "read-back"]),
+    let decided = || succeeded(&["cutover", "decide"]);
+    for (name, kind, after, words) in [
+        ("decide", StepKind::Decide, after, words),
+        (
+            "switch",
+            StepKind::Switch,
+            vec![decided()],
+            "put the set live, tables first, then pointers",
+        ),
+        (
+            "read-back",
             StepKind::ReadBack,
-            vec![succeeded(&["cutover", "switch"])],
-        )
-        .action("read every live name back");
+            vec![decided(), succeeded(&["cutover", "switch"])],
+            "read every live name back",
+        ),
+    ] {
+        steps.add(id(&["cutover", name]), kind, after).params(&params).action(words);
+    }
 }
 
 /// What is done however the rest ended.
