@@ -1,0 +1,222 @@
+use std::collections::BTreeMap;
+use std::path::{Path as LocalPath, PathBuf};
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+use super::listing::{Listed, Listing, Recorded, attempt, folder, listing_key, proof_key};
+use super::{FilesError, objects};
+use crate::digest::Digest;
+use crate::model::{JobId, Proof};
+use crate::projection::{Generation, Held, StageContext};
+
+/// What all file-like projections of one environment share: a store, its live pointer, and a
+/// local folder for copies that are read.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) cache: PathBuf,
+}
+
+type Result<T> = std::result::Result<T, FilesError>;
+
+impl Files {
+    /// Uses `store` for what is published, and the local folder `cache` for staging and for
+    /// copies that are read.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, cache: PathBuf) -> Self {
+        Self { store, cache }
+    }
+
+    /// A fresh local folder for staging; gone when dropped.
+    pub(crate) fn staging(&self) -> Result<tempfile::TempDir> {
+        let make = || {
+            std::fs::create_dir_all(&self.cache)?;
+            tempfile::Builder::new().prefix("staging-").tempdir_in(&self.cache)
+        };
+        make().map_err(|source| FilesError::local(&self.cache, source))
+    }
+
+    /// Says what the store holds of a generation. Complete is only what has a proof of exactly
+    /// what is listed, with every file there in its full size.
+    pub(crate) async fn holds(&self, generation: &Generation) -> Result<Held> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        let found = objects::list(&*self.store, &folder(job, digest)).await?;
+        if found.is_empty() {
+            return Ok(Held::Absent);
+        }
+        let Some((listing, name)) = self.listing(job, digest).await? else {
+            return Ok(Held::Partial);
+        };
+        let sizes: BTreeMap<_, _> = found.into_iter().collect();
+        let whole = listing.files.values().all(|file| {
+            sizes.get(&place(job, digest, file)).is_some_and(|size| *size == file.size)
+        });
+        let Some(proof) = self.proof(job, digest, &name).await?.filter(|_| whole) else {
+            return Ok(Held::Partial);
+        };
+        let live = self.live(job).await? == Some(*digest);
+        Ok(if live { Held::Live(proof) } else { Held::Complete(proof) })
+    }
+
+    /// Publishes every file of the local folder `staged` as a generation, its listing last.
+    ///
+    /// What an earlier attempt left is dropped, unless it was made under a later fencing token.
+    pub(crate) async fn publish(
+        &self,
+        generation: &Generation,
+        staged: &LocalPath,
+        rows: u64,
+        cx: &StageContext,
+    ) -> Result<Listing> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        let home = folder(job, digest);
+        let attempt = attempt(&cx.run, cx.epoch);
+        self.drop_files(&home, |path| path.starts_with(&attempt)).await?;
+        let mut files = BTreeMap::new();
+        for name in names(staged)? {
+            if cx.cancel.is_cancelled() {
+                return Err(FilesError::Cancelled);
+            }
+            let path = format!("{attempt}/{name}");
+            let key = below(&home, &path);
+            let (size, digest) =
+                objects::upload(&*self.store, &staged.join(&name), &key, cx).await?;
+            files.insert(name, Listed { path, size, digest });
+        }
+        let listing = Listing {
+            format: 1,
+            job: job.clone(),
+            generation: *digest,
+            run_id: cx.run,
+            epoch: cx.epoch,
+            rows,
+            files,
+        };
+        self.replace_listing(&listing).await?;
+        self.drop_files(&home, |path| path.contains('/') && !path.starts_with(&attempt)).await?;
+        Ok(listing)
+    }
+
+    /// Puts the listing in the place of one without a good proof.
+    async fn replace_listing(&self, listing: &Listing) -> Result<()> {
+        let (job, digest) = (&listing.job, &listing.generation);
+        if let Some((old, _)) = self.listing(job, digest).await? {
+            if old.run_id == listing.run_id && old.epoch > listing.epoch {
+                let (ours, theirs) = (listing.epoch, old.epoch);
+                return Err(FilesError::Stale { run: old.run_id, ours, theirs });
+            }
+            objects::delete(&*self.store, &proof_key(job, digest)).await?;
+            objects::delete(&*self.store, &listing_key(job, digest)).await?;
+        }
+        let key = listing_key(job, digest);
+        if objects::create(&*self.store, &key, listing).await? {
+            return Ok(());
+        }
+        match self.listing(job, digest).await? {
+            Some((theirs, _)) if theirs == *listing => Ok(()),
+            _ => Err(FilesError::Taken { key: key.to_string() }),
+        }
+    }
+
+    /// Records the proof: from here on the generation is complete.
+    pub(crate) async fn record(&self, generation: &Generation, proof: &Proof) -> Result<()> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        let (_, listing) = self.published(job, digest).await?;
+        if !proof.proven {
+            return Err(FilesError::Unproven { job: job.clone(), generation: *digest });
+        }
+        let key = proof_key(job, digest);
+        if self.proof(job, digest, &listing).await?.is_some() {
+            return Ok(());
+        }
+        // What stands there is of another listing, and proves nothing.
+        objects::delete(&*self.store, &key).await?;
+        let recorded = Recorded { format: 1, listing, proof: proof.clone() };
+        match objects::create(&*self.store, &key, &recorded).await? {
+            true => Ok(()),
+            false => Err(FilesError::Taken { key: key.to_string() }),
+        }
+    }
+
+    /// Drops a generation, unless it is live or the one to go back to.
+    pub(crate) async fn discard(&self, generation: &Generation) -> Result<()> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        let in_use = |what| FilesError::InUse { job: job.clone(), generation: *digest, what };
+        if self.live(job).await? == Some(*digest) {
+            return Err(in_use("live"));
+        }
+        if self.former(job).await? == Some(*digest) {
+            return Err(in_use("the former one"));
+        }
+        // The proof goes first: what is half gone is never complete.
+        objects::delete(&*self.store, &proof_key(job, digest)).await?;
+        objects::delete(&*self.store, &listing_key(job, digest)).await?;
+        self.drop_files(&folder(job, digest), |_| true).await?;
+        self.forget(job, digest).await
+    }
+
+    /// The listing of a published generation with the digest of its bytes.
+    pub(super) async fn published(
+        &self,
+        job: &JobId,
+        digest: &Digest,
+    ) -> Result<(Listing, Digest)> {
+        let found = self.listing(job, digest).await?;
+        found.ok_or_else(|| FilesError::Absent { job: job.clone(), generation: *digest })
+    }
+
+    async fn listing(&self, job: &JobId, digest: &Digest) -> Result<Option<(Listing, Digest)>> {
+        let key = listing_key(job, digest);
+        let Some(bytes) = objects::read(&*self.store, &key).await? else { return Ok(None) };
+        Ok(Some((objects::parse(&key, &bytes)?, Digest::blake3(&bytes))))
+    }
+
+    /// The proof of exactly this listing.
+    pub(super) async fn proof(
+        &self,
+        job: &JobId,
+        digest: &Digest,
+        listing: &Digest,
+    ) -> Result<Option<Proof>> {
+        let key = proof_key(job, digest);
+        let Some(bytes) = objects::read(&*self.store, &key).await? else { return Ok(None) };
+        let recorded: Recorded = objects::parse(&key, &bytes)?;
+        Ok((recorded.listing == *listing && recorded.proof.proven).then_some(recorded.proof))
+    }
+
+    async fn drop_files(&self, home: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
+        for (key, _) in objects::list(&*self.store, home).await? {
+            let path = key.as_ref().strip_prefix(home.as_ref()).unwrap_or_default();
+            if which(path.trim_start_matches('/')) {
+                objects::delete(&*self.store, &key).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a file of a generation is.
+pub(super) fn place(job: &JobId, digest: &Digest, file: &Listed) -> Path {
+    below(&folder(job, digest), &file.path)
+}
+
+fn below(home: &Path, path: &str) -> Path {
+    home.parts().chain(Path::from(path).parts()).collect()
+}
+
+/// The names of the files in a local folder, sorted.
+fn names(folder: &LocalPath) -> Result<Vec<String>> {
+    let read = || {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    };
+    read().map_err(|source| FilesError::local(folder, source))
+}
