@@ -24,6 +24,8 @@ const PORT: u16 = 5432;
 /// How long a server may take to recover from a crash.
 const START_SECONDS: &str = "300";
 const STOP_SECONDS: &str = "60";
+/// One more than the highest number that Linux gives a process.
+const NOBODY: &str = "4194305";
 
 /// Whether data must survive a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,8 +190,17 @@ impl Cluster {
                 _ => {}
             }
         }
+        if !self.socket.starts_with(&self.root) && self.socket.exists() {
+            fs::remove_dir(&self.socket).map_err(failed("remove", &self.socket))?;
+        }
         drop(lock);
         Ok(())
+    }
+
+    /// Stops the server and removes all that it kept.
+    pub(crate) async fn remove(self) -> Result<(), ClusterError> {
+        self.stop().await?;
+        tokio::fs::remove_dir_all(&self.root).await.map_err(failed("remove", &self.root))
     }
 
     fn at(root: PathBuf) -> Result<Self, ClusterError> {
@@ -254,11 +265,18 @@ impl Cluster {
         let conf = pgdata.join("coppice.conf");
         fs::write(&conf, self.settings(durability)).map_err(failed("write", &conf))?;
         self.owner.give(&conf).map_err(failed("give away", &conf))?;
-        self.remove_stale_pid(&pgdata)?;
+        self.clear_stale_pids()?;
         let log = self.root.join("server.log");
-        let mut command = self.pg_ctl_command();
-        command.args(["start", "-w", "-s", "-t", START_SECONDS, "-l"]).arg(&log);
-        run("pg_ctl", command).await
+        for tries in 1.. {
+            let mut command = self.pg_ctl_command();
+            command.args(["start", "-w", "-s", "-t", START_SECONDS, "-l"]).arg(&log);
+            match run("pg_ctl", command).await {
+                // The workers of a killed server need a moment to see that it is gone.
+                Err(_) if tries < 10 => tokio::time::sleep(Duration::from_millis(500)).await,
+                ended => return ended,
+            }
+        }
+        Ok(())
     }
 
     fn settings(&self, durability: Durability) -> String {
@@ -285,22 +303,25 @@ impl Cluster {
         text
     }
 
-    /// After a crash the number in `postmaster.pid` may by now be another process of ours, which
-    /// PostgreSQL takes for a running server. A server works in its data folder.
-    fn remove_stale_pid(&self, pgdata: &Path) -> Result<(), ClusterError> {
-        let file = pgdata.join("postmaster.pid");
-        let Ok(text) = fs::read_to_string(&file) else { return Ok(()) };
-        let pid = text.lines().next().unwrap_or_default().trim().to_owned();
-        let works_here = match fs::read_link(Path::new("/proc").join(&pid).join("cwd")) {
-            Ok(folder) => Some(&folder) == fs::canonicalize(pgdata).ok().as_ref(),
-            Err(error) => {
-                error.kind() != io::ErrorKind::NotFound || !Path::new("/proc/self").exists()
+    /// After a crash the number in a lock file may by now be another process of ours, which
+    /// PostgreSQL takes for a running server. A server works in its data folder; any other process
+    /// is none, and its number is replaced by one that no process has. The rest of the file stays:
+    /// by it PostgreSQL sees workers that outlived their server.
+    fn clear_stale_pids(&self) -> Result<(), ClusterError> {
+        let pgdata = pgdata(&self.root);
+        for file in [pgdata.join("postmaster.pid"), self.socket.join(".s.PGSQL.5432.lock")] {
+            let Ok(text) = fs::read_to_string(&file) else { continue };
+            let pid = text.lines().next().unwrap_or_default().trim();
+            let works_here = match fs::read_link(Path::new("/proc").join(pid).join("cwd")) {
+                Ok(folder) => Some(&folder) == fs::canonicalize(&pgdata).ok().as_ref(),
+                Err(_) => !Path::new("/proc/self").exists(),
+            };
+            if !works_here && pid != NOBODY {
+                let text = text.replacen(pid, NOBODY, 1);
+                fs::write(&file, text).map_err(failed("write", &file))?;
             }
-        };
-        if works_here {
-            return Ok(());
         }
-        fs::remove_file(&file).map_err(failed("remove", &file))
+        Ok(())
     }
 
     async fn is_running(&self) -> Result<bool, ClusterError> {
@@ -308,7 +329,7 @@ impl Cluster {
         if !pgdata.join("postmaster.pid").exists() {
             return Ok(false);
         }
-        self.remove_stale_pid(&pgdata)?;
+        self.clear_stale_pids()?;
         let mut command = self.pg_ctl_command();
         command.arg("status").stdout(Stdio::null()).stderr(Stdio::null());
         let status =

@@ -34,7 +34,7 @@ async fn shared() -> &'static Shared {
             guard
                 .args([
                     "-c",
-                    "cat >/dev/null; \"$1\" stop -m immediate -D \"$2\"; cd /; rm -rf \"$3\"/*",
+                    "cat >/dev/null; \"$1\" stop -m immediate -D \"$2\"; cd /; rm -rf \"$3\"/*; rmdir \"$3\"",
                 ])
                 .arg("guard")
                 .args([&pg_ctl, &pgdata, &dir])

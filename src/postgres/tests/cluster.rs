@@ -43,9 +43,10 @@ async fn a_cluster_starts_twice_survives_a_crash_and_stops_for_good() {
     cluster.stop().await.unwrap();
     cluster.stop().await.unwrap();
     assert!(!pid_file.exists());
-    assert!(!std::path::Path::new("/proc").join(last).exists());
+    assert!(!std::path::Path::new("/proc").join(last).join("cwd").exists());
     assert!(cluster.options().connect().await.is_err());
-    assert!(Cluster::find(&data).unwrap().is_some());
+    Cluster::find(&data).unwrap().unwrap().remove().await.unwrap();
+    assert!(!data.exists());
     assert!(Cluster::find(dir.path()).unwrap().is_none());
 }
 
