@@ -1,6 +1,24 @@
 //! In what order, and what when it fails? Runs a recovery graph; knows no store and no projection.
 
 mod action;
+mod blobs;
+mod check;
+mod dispatcher;
+mod drive;
+mod executor;
+mod keeper;
+mod retry;
+mod run;
+#[cfg(test)]
+pub(crate) mod samples;
+mod scheduler;
+mod seed;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use action::{Action, Bind, Blobs, Preview, StepContext, Unit};
+pub(crate) use blobs::JournalBlobs;
+pub(crate) use check::{GraphError, check};
+pub(crate) use run::{Engine, abandon, resume, run, stored_graph};
 
 pub(crate) use crate::model::Output;
-pub(crate) use action::{Action, Bind, Blobs, Preview, StepContext, Unit};

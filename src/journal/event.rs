@@ -114,22 +114,33 @@ pub(crate) enum EventKind {
 /// All that a run is, beside its steps' progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunInfo {
+    /// What was asked for, and by whom.
+    pub(crate) request: RunRequest,
     /// What it is for.
     pub(crate) mode: RunMode,
     /// The environment.
     pub(crate) environment: String,
-    /// What a filter left in; `None` is everything.
-    pub(crate) scope: Option<String>,
-    /// Who asked for it.
-    pub(crate) actor: Actor,
-    /// Why.
-    pub(crate) reason: Option<String>,
     /// The digest of the plan's files and facts.
     pub(crate) plan_digest: Digest,
     /// The journal blob with the compiled graph.
     pub(crate) graph: Digest,
     /// The snapshot, where the mode has one.
     pub(crate) snapshot: Option<Digest>,
+    /// The targets that the run holds.
+    pub(crate) targets: Vec<String>,
+    /// The steps, in an order in which they could run.
+    pub(crate) steps: Vec<StepSeed>,
+}
+
+/// What the compiled graph does not say of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RunRequest {
+    /// Who asked for it.
+    pub(crate) actor: Actor,
+    /// Why.
+    pub(crate) reason: Option<String>,
+    /// What a filter left in; `None` is everything.
+    pub(crate) scope: Option<String>,
     /// What time the snapshot is of.
     pub(crate) as_of: Option<DateTime<Utc>>,
     /// When the incident happened, where somebody said so.
@@ -144,10 +155,6 @@ pub(crate) struct RunInfo {
     pub(crate) tools: BTreeMap<String, String>,
     /// What this mode does not do or prove.
     pub(crate) not_covered: Vec<String>,
-    /// The targets that the run holds.
-    pub(crate) targets: Vec<String>,
-    /// The steps, in an order in which they could run.
-    pub(crate) steps: Vec<StepSeed>,
 }
 
 /// Who asked for a run.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{About, Actor, Event, EventKind, RunInfo, RunState, StepSeed};
+use super::{About, Actor, Event, EventKind, RunInfo, RunRequest, RunState, StepSeed};
 use crate::digest::Digest;
 use crate::model::{RunId, RunMode};
 
@@ -17,14 +17,23 @@ pub(crate) fn info(steps: &[(&str, &str, u32)]) -> RunInfo {
         about: About::default(),
     };
     RunInfo {
+        request: request(),
         mode: RunMode::Rehearse,
         environment: "dev".into(),
-        scope: None,
-        actor: Actor { principal: "kim".into(), source: "os-user".into() },
-        reason: None,
         plan_digest: Digest::blake3(b"plan"),
         graph: Digest::blake3(b"graph"),
         snapshot: Some(Digest::blake3(b"snapshot")),
+        targets: vec!["file:///target".into()],
+        steps: steps.iter().map(seed).collect(),
+    }
+}
+
+/// A rehearsal asked for by Kim, with half an hour to recover.
+pub(crate) fn request() -> RunRequest {
+    RunRequest {
+        actor: Actor { principal: "kim".into(), source: "os-user".into() },
+        reason: None,
+        scope: None,
         as_of: Some(time(-3600)),
         incident_at: None,
         rto_target_seconds: Some(1800),
@@ -32,8 +41,6 @@ pub(crate) fn info(steps: &[(&str, &str, u32)]) -> RunInfo {
         git_commit: None,
         tools: BTreeMap::from([("coppice".into(), "0.1.0".into())]),
         not_covered: Vec::new(),
-        targets: vec!["file:///target".into()],
-        steps: steps.iter().map(seed).collect(),
     }
 }
 

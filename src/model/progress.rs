@@ -74,21 +74,75 @@ impl Meter {
 
 /// The latest progress of every step: a board that reports sample, never a log of events.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<StepId, Meter>>>);
+pub struct Board(Arc<Mutex<BTreeMap<StepId, Shards>>>);
+
+/// The meters of a step's shards, and how many shards it has.
+#[derive(Debug, Default)]
+struct Shards {
+    all: u32,
+    meters: BTreeMap<u32, Meter>,
+}
 
 impl Board {
-    /// The meter of a step; the shards of a step share one.
+    /// The meter of work that is one piece.
     pub fn meter(&self, step: &StepId) -> Meter {
-        self.lock().entry(step.clone()).or_default().clone()
+        let mut steps = self.lock();
+        let shards = steps.entry(step.clone()).or_default();
+        shards.all = shards.all.max(1);
+        shards.meters.entry(0).or_default().clone()
     }
 
-    /// Reads the meter of a step, if it has one.
+    /// A new meter for a try of one of `all` shards; what a try before it had counted is
+    /// forgotten.
+    pub fn meter_of_try(&self, step: &StepId, shard: u32, all: u32) -> Meter {
+        let meter = Meter::default();
+        let mut steps = self.lock();
+        let shards = steps.entry(step.clone()).or_default();
+        shards.all = all;
+        shards.meters.insert(shard, meter.clone());
+        meter
+    }
+
+    /// Reads how far a step is, if it began. Totals are known when those of every shard are.
     pub fn read(&self, step: &StepId) -> Option<Reading> {
-        self.lock().get(step).map(Meter::read)
+        let steps = self.lock();
+        let shards = steps.get(step)?;
+        let none = Reading { bytes: 0, rows: 0, bytes_total: Some(0), rows_total: Some(0) };
+        let mut sum = shards.meters.values().map(Meter::read).fold(none, |sum, one| Reading {
+            bytes: sum.bytes + one.bytes,
+            rows: sum.rows + one.rows,
+            bytes_total: sum.bytes_total.zip(one.bytes_total).map(|(a, b)| a + b),
+            rows_total: sum.rows_total.zip(one.rows_total).map(|(a, b)| a + b),
+        });
+        if (shards.meters.len() as u64) < u64::from(shards.all) {
+            (sum.bytes_total, sum.rows_total) = (None, None);
+        }
+        Some(sum)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, Meter>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, Shards>> {
         // A panic elsewhere cannot leave a map of counters half-changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_try_counts_anew_and_totals_wait_for_every_shard() {
+        let (board, step) = (Board::default(), "a".parse().unwrap());
+        let first = board.meter_of_try(&step, 0, 2);
+        first.set_totals(Some(10), None);
+        first.add_bytes(7);
+        let again = board.meter_of_try(&step, 0, 2);
+        again.set_totals(Some(10), None);
+        again.add_bytes(2);
+        let reading = board.read(&step).unwrap();
+        assert_eq!((reading.bytes, reading.bytes_total), (2, None));
+        board.meter_of_try(&step, 1, 2).set_totals(Some(5), Some(1));
+        let reading = board.read(&step).unwrap();
+        assert_eq!((reading.bytes_total, reading.rows_total), (Some(15), None));
     }
 }

@@ -1,0 +1,282 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::dispatcher::Dispatcher;
+use super::executor::{Executor, Task, Work};
+use super::keeper::Keeper;
+use super::scheduler::{Decision, decide, next_due};
+use super::{Unit, retry};
+use crate::journal::{EventKind, Journal, RunPhase, RunState, ShardPhase, StepState};
+use crate::model::{Code, Failure, FailureKind, Output, StepId};
+use crate::plan::RecoveryGraph;
+
+/// How long work in flight may take to notice that the run stops.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// A piece of work that came back.
+struct Done {
+    unit: Unit,
+    joined: bool,
+    result: Result<Output, Failure>,
+}
+
+/// Drives one run: decide, record, act, wait.
+pub(crate) struct Drive<'a> {
+    dispatcher: Dispatcher,
+    keeper: Keeper,
+    executor: Arc<dyn Executor>,
+    graph: &'a RecoveryGraph,
+    /// The caller's wish.
+    cancel: CancellationToken,
+    /// What the work sees: also when the journal or the lease is lost.
+    stop: CancellationToken,
+    flying: JoinSet<Done>,
+    joining: BTreeSet<StepId>,
+}
+
+impl<'a> Drive<'a> {
+    /// Starts to hold the lease.
+    pub(crate) fn new(
+        journal: Arc<dyn Journal>,
+        dispatcher: Dispatcher,
+        executor: Arc<dyn Executor>,
+        graph: &'a RecoveryGraph,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            keeper: Keeper::start(journal, dispatcher.lease().clone()),
+            dispatcher,
+            executor,
+            graph,
+            stop: cancel.child_token(),
+            cancel,
+            flying: JoinSet::new(),
+            joining: BTreeSet::new(),
+        }
+    }
+
+    /// Runs until every step ended or the run was asked to stop and came to rest.
+    pub(crate) async fn to_the_end(mut self) -> Result<RunState, Failure> {
+        match self.turns().await {
+            Ok(()) => Ok(self.dispatcher.into_state()),
+            Err(failure) => {
+                // Nothing can be acknowledged any more: what is in flight comes to rest unheard.
+                self.stop.cancel();
+                let rest = async { while self.flying.join_next().await.is_some() {} };
+                if timeout(DRAIN, rest).await.is_err() {
+                    tracing::warn!("work in flight did not stop by itself");
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn turns(&mut self) -> Result<(), Failure> {
+        loop {
+            let tasks = self.turn()?;
+            self.dispatcher.commit().await?;
+            tasks.into_iter().for_each(|task| self.spawn(task));
+            match self.dispatcher.state().phase {
+                RunPhase::Finished(_) => return Ok(()),
+                RunPhase::Cancelling if self.flying.is_empty() => return Ok(()),
+                RunPhase::Cancelling => self.drain().await?,
+                RunPhase::New | RunPhase::Running => self.wait().await?,
+            }
+        }
+    }
+
+    /// Stages all that can happen now, and gives the work that follows once it is durable.
+    fn turn(&mut self) -> Result<Vec<Task>, Failure> {
+        let mut tasks = Vec::new();
+        loop {
+            let mut decisions = decide(self.graph, self.dispatcher.state(), Utc::now());
+            decisions.retain(|decision| match decision {
+                Decision::Join { step } => !self.joining.contains(step),
+                _ => true,
+            });
+            if decisions.is_empty() {
+                return Ok(tasks);
+            }
+            for decision in decisions {
+                tasks.extend(self.take(decision)?);
+            }
+            if matches!(self.dispatcher.state().phase, RunPhase::Finished(_)) {
+                return Ok(tasks);
+            }
+        }
+    }
+
+    fn take(&mut self, decision: Decision) -> Result<Option<Task>, Failure> {
+        let state = self.dispatcher.state();
+        let (kind, task) = match decision {
+            Decision::Block { step, because } => (EventKind::StepBlocked { step, because }, None),
+            Decision::Start { step } => (EventKind::StepStarted { step }, None),
+            Decision::StartShard { step, shard } => {
+                let attempt = 1 + state.steps[&step].shards[shard as usize].attempts;
+                let task = self.task(&step, shard, attempt, Work::Shard);
+                (EventKind::ShardStarted { step, shard, attempt }, Some(task))
+            }
+            Decision::Join { step } => {
+                let shards = outputs(&state.steps[&step]);
+                let task = self.task(&step, 0, 1, Work::Join(shards));
+                self.joining.insert(step);
+                return Ok(Some(task));
+            }
+            Decision::Fail { step } => {
+                let failure = failure_of(&state.steps[&step]);
+                (EventKind::StepFailed { step, failure }, None)
+            }
+            Decision::Finish => (EventKind::RunFinished { outcome: state.outcome() }, None),
+        };
+        self.dispatcher.stage(kind)?;
+        Ok(task)
+    }
+
+    fn task(&self, step: &StepId, shard: u32, attempt: u32, work: Work) -> Task {
+        let (state, epoch) = (self.dispatcher.state(), self.dispatcher.lease().epoch);
+        let unit = Unit { run: state.run, step: step.clone(), shard, attempt, epoch };
+        let spec = self.graph.steps.iter().find(|spec| spec.id == *step);
+        let waits = spec.into_iter().flat_map(|spec| &spec.after);
+        let inputs: BTreeMap<StepId, Output> = waits
+            .filter_map(|(id, _)| Some((id.clone(), state.steps.get(id)?.output.clone()?)))
+            .collect();
+        Task { unit, inputs, work, cancel: self.stop.child_token() }
+    }
+
+    fn spawn(&mut self, task: Task) {
+        let executor = Arc::clone(&self.executor);
+        let attempts = self.graph.limits.attempts;
+        self.flying.spawn(async move {
+            let (unit, joined) = (task.unit.clone(), matches!(task.work, Work::Join(_)));
+            let result = match task.work {
+                Work::Shard => executor.execute(task).await,
+                Work::Join(_) => join(executor.as_ref(), task, attempts).await,
+            };
+            Done { unit, joined, result }
+        });
+    }
+
+    /// Waits until something comes back, a try is due, or somebody wants the run to stop.
+    async fn wait(&mut self) -> Result<(), Failure> {
+        let due = next_due(self.dispatcher.state());
+        let wait = due.map(|due| (due - Utc::now()).to_std().unwrap_or_default());
+        tokio::select! {
+            Some(done) = self.flying.join_next() => self.collect(done),
+            () = sleep(wait.unwrap_or_default()), if wait.is_some() => Ok(()),
+            () = self.cancel.cancelled() => self.dispatcher.stage(EventKind::CancelRequested {}),
+            failure = self.keeper.lost() => Err(failure),
+        }
+    }
+
+    /// Waits for what is in flight, and for no longer than it takes to notice.
+    async fn drain(&mut self) -> Result<(), Failure> {
+        tokio::select! {
+            Some(done) = self.flying.join_next() => self.collect(done),
+            () = sleep(DRAIN) => {
+                tracing::warn!("work in flight did not stop by itself; it is done again on resume");
+                self.flying.shutdown().await;
+                Ok(())
+            }
+            failure = self.keeper.lost() => Err(failure),
+        }
+    }
+
+    /// Stages what came back, and all else that is back by now: one commit for all.
+    fn collect(&mut self, first: Result<Done, tokio::task::JoinError>) -> Result<(), Failure> {
+        let mut next = Some(first);
+        while let Some(done) = next {
+            let done = done.map_err(|error| {
+                Failure::permanent(Code::Internal, "a task of the engine died").because(&error)
+            })?;
+            self.came_back(done)?;
+            next = self.flying.try_join_next();
+        }
+        Ok(())
+    }
+
+    fn came_back(&mut self, done: Done) -> Result<(), Failure> {
+        let Unit { step, shard, .. } = done.unit;
+        if done.joined {
+            self.joining.remove(&step);
+        }
+        let cancelled = self.cancel.is_cancelled();
+        let kind = match (done.result, done.joined) {
+            (Ok(output), true) => EventKind::StepSucceeded { step, output },
+            (Ok(output), false) => EventKind::ShardSucceeded { step, shard, output },
+            (Err(failure), true) if cancelled && failure.kind == FailureKind::Cancelled => {
+                return Ok(());
+            }
+            (Err(failure), true) => EventKind::StepFailed { step, failure },
+            (Err(failure), false) => {
+                let retry_in = self.wait_before_retry(&step, shard, &failure, cancelled);
+                EventKind::ShardFailed { step, shard, failure, retry_in }
+            }
+        };
+        self.dispatcher.stage(kind)
+    }
+
+    fn wait_before_retry(
+        &self,
+        step: &StepId,
+        shard: u32,
+        failure: &Failure,
+        cancelled: bool,
+    ) -> Option<Duration> {
+        if cancelled && failure.kind == FailureKind::Cancelled {
+            return Some(Duration::ZERO);
+        }
+        let tries = self.dispatcher.state().steps[step].shards[shard as usize].tries;
+        retry::wait(failure, tries, self.graph.limits.attempts, retry::jitter())
+    }
+}
+
+/// Joins, trying again what may pass: a join is no event, so its tries are not either.
+async fn join(executor: &dyn Executor, task: Task, attempts: u32) -> Result<Output, Failure> {
+    let Task { unit, inputs, work, cancel } = task;
+    for tries in 1.. {
+        let task = Task {
+            unit: Unit { attempt: tries, ..unit.clone() },
+            inputs: inputs.clone(),
+            work: work.clone(),
+            cancel: cancel.child_token(),
+        };
+        let failure = match executor.execute(task).await {
+            Ok(output) => return Ok(output),
+            Err(failure) => failure,
+        };
+        let Some(wait) = retry::wait(&failure, tries, attempts, retry::jitter()) else {
+            return Err(failure);
+        };
+        if cancel.run_until_cancelled(sleep(wait)).await.is_none() {
+            break;
+        }
+    }
+    Err(Failure::cancelled())
+}
+
+fn outputs(step: &StepState) -> Vec<Output> {
+    let output = |phase: &ShardPhase| match phase {
+        ShardPhase::Succeeded(output) => Some(output.clone()),
+        _ => None,
+    };
+    step.shards.iter().filter_map(|shard| output(&shard.phase)).collect()
+}
+
+/// The first shard's failure with the findings of all of them.
+fn failure_of(step: &StepState) -> Failure {
+    let mut failures = step.shards.iter().filter_map(|shard| match &shard.phase {
+        ShardPhase::Failed(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    let mut first = failures
+        .next()
+        .unwrap_or_else(|| Failure::permanent(Code::Internal, "a step failed without a reason"));
+    first.findings.extend(failures.flat_map(|failure| failure.findings));
+    first
+}

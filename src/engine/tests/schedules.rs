@@ -1,0 +1,220 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::digest::Digest;
+use crate::engine::samples::graph;
+use crate::engine::scheduler::{Decision, decide};
+use crate::engine::seed;
+use crate::journal::{Event, EventKind, RunPhase, ShardPhase, StepPhase};
+use crate::plan::{RecoveryGraph, When};
+
+/// A small run whose every choice is one of the given numbers.
+struct Chance(Vec<u8>, usize);
+
+impl Chance {
+    fn pick(&mut self, of: usize) -> usize {
+        self.1 += 1;
+        usize::from(self.0[self.1 % self.0.len()].wrapping_add(self.1 as u8)) % of
+    }
+}
+
+struct Simulation {
+    graph: RecoveryGraph,
+    state: RunState,
+    events: Vec<Event>,
+    epoch: u64,
+}
+
+impl Simulation {
+    fn new(graph: RecoveryGraph) -> Self {
+        let state = RunState::new(RunId::now());
+        let mut simulation = Self { graph, state, events: Vec::new(), epoch: 1 };
+        let name = Digest::blake3(b"graph");
+        let info = seed::info(&simulation.graph, name, samples::request(), Vec::new());
+        simulation.happen(EventKind::RunStarted(Box::new(info)));
+        simulation
+    }
+
+    fn happen(&mut self, kind: EventKind) {
+        let seq = self.state.last_seq + 1;
+        let at = samples::time(i64::try_from(seq).unwrap());
+        let event = Event { seq, at, epoch: self.epoch, kind };
+        self.state.apply(&event).unwrap();
+        self.events.push(event);
+    }
+
+    /// Lets one legal thing happen, chosen by chance.
+    fn step(&mut self, chance: &mut Chance) {
+        let now = samples::time(i64::try_from(self.state.last_seq).unwrap());
+        let mut kinds: Vec<EventKind> = Vec::new();
+        for decision in decide(&self.graph, &self.state, now) {
+            kinds.push(self.kind_of(decision, chance));
+        }
+        for (step, state) in &self.state.steps {
+            for (shard, phase) in (0..).zip(&state.shards).map(|(i, shard)| (i, &shard.phase)) {
+                if *phase == ShardPhase::Running {
+                    kinds.push(end_of_shard(step.clone(), shard, chance));
+                }
+            }
+        }
+        match (self.state.phase, chance.pick(24)) {
+            (RunPhase::Running, 0) => kinds = vec![EventKind::CancelRequested {}],
+            (_, 1) => kinds.clear(),
+            _ => {}
+        }
+        if kinds.is_empty() {
+            self.epoch += 1;
+            self.happen(EventKind::RunResumed { holder: Holder::this_process("kim") });
+        } else {
+            let chosen = chance.pick(kinds.len());
+            self.happen(kinds.swap_remove(chosen));
+        }
+    }
+
+    fn kind_of(&self, decision: Decision, chance: &mut Chance) -> EventKind {
+        let failure = || Failure::permanent(Code::StepFailed, "by chance");
+        match decision {
+            Decision::Block { step, because } => EventKind::StepBlocked { step, because },
+            Decision::Start { step } => EventKind::StepStarted { step },
+            Decision::StartShard { step, shard } => {
+                let attempt = 1 + self.state.steps[&step].shards[shard as usize].attempts;
+                EventKind::ShardStarted { step, shard, attempt }
+            }
+            Decision::Join { step } if chance.pick(8) == 0 => {
+                EventKind::StepFailed { step, failure: failure() }
+            }
+            Decision::Join { step } => EventKind::StepSucceeded { step, output: Output::default() },
+            Decision::Fail { step } => EventKind::StepFailed { step, failure: failure() },
+            Decision::Finish => EventKind::RunFinished { outcome: self.state.outcome() },
+        }
+    }
+}
+
+fn end_of_shard(step: crate::model::StepId, shard: u32, chance: &mut Chance) -> EventKind {
+    let failure = Failure::permanent(Code::StepFailed, "by chance");
+    match chance.pick(6) {
+        0 => EventKind::ShardFailed { step, shard, failure, retry_in: None },
+        1 => {
+            let retry_in = Some(Duration::from_secs(1));
+            EventKind::ShardFailed { step, shard, failure, retry_in }
+        }
+        _ => EventKind::ShardSucceeded { step, shard, output: Output::default() },
+    }
+}
+
+fn random_graph(chance: &mut Chance) -> RecoveryGraph {
+    let names: Vec<String> = (0..1 + chance.pick(7)).map(|i| format!("s{i}")).collect();
+    let mut graph = graph(&[]);
+    for (i, name) in names.iter().enumerate() {
+        let mut one = super::super::samples::graph(&[(name, 1, &[])]).steps.remove(0);
+        one.shards = u32::try_from(1 + chance.pick(3)).unwrap();
+        for other in &names[..i] {
+            match chance.pick(4) {
+                0 => one.after.push((other.parse().unwrap(), When::Ended)),
+                1 => one.after.push((other.parse().unwrap(), When::Succeeded)),
+                _ => {}
+            }
+        }
+        graph.steps.push(one);
+    }
+    graph
+}
+
+/// What waits for success started only after success, what waits for the end only after the end.
+fn order_was_kept(graph: &RecoveryGraph, events: &[Event]) -> bool {
+    let position =
+        |wanted: &dyn Fn(&EventKind) -> bool| events.iter().position(|event| wanted(&event.kind));
+    graph.steps.iter().all(|spec| {
+        let start =
+            |kind: &EventKind| matches!(kind, EventKind::StepStarted { step } if *step == spec.id);
+        let Some(started) = position(&start) else { return true };
+        spec.after.iter().all(|(other, when)| {
+            let ended = position(&|kind| match kind {
+                EventKind::StepSucceeded { step, .. } => step == other,
+                EventKind::StepFailed { step, .. } | EventKind::StepBlocked { step, .. } => {
+                    *when == When::Ended && step == other
+                }
+                _ => false,
+            });
+            ended.is_some_and(|ended| ended < started)
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_schedule_ends_keeps_the_order_and_replays_to_the_same_state(
+        numbers in proptest::collection::vec(any::<u8>(), 8..200),
+    ) {
+        let mut chance = Chance(numbers, 0);
+        let mut simulation = Simulation::new(random_graph(&mut chance));
+        for _ in 0..5_000 {
+            if matches!(simulation.state.phase, RunPhase::Finished(_)) {
+                break;
+            }
+            let running = simulation.state.steps.values().flat_map(|step| &step.shards);
+            let running = running.filter(|shard| shard.phase == ShardPhase::Running).count();
+            prop_assert!(running <= 3, "more shards than permits");
+            simulation.step(&mut chance);
+        }
+        prop_assert!(matches!(simulation.state.phase, RunPhase::Finished(_)));
+        prop_assert!(simulation.state.steps.values().all(|step| step.phase.is_ended()));
+        prop_assert!(order_was_kept(&simulation.graph, &simulation.events));
+        let mut replayed = RunState::new(simulation.state.run);
+        for event in &simulation.events {
+            let (kind, body) = event.kind.to_parts().unwrap();
+            let body = serde_json::from_str(&body.to_string()).unwrap();
+            let kind = EventKind::of_parts(kind, body).unwrap();
+            replayed.apply(&Event { kind, ..event.clone() }).unwrap();
+        }
+        prop_assert_eq!(replayed, simulation.state);
+    }
+
+    #[test]
+    fn an_illegal_event_changes_nothing(
+        numbers in proptest::collection::vec(any::<u8>(), 8..100),
+        steps in 0usize..60,
+        choice in 0usize..10,
+    ) {
+        let mut chance = Chance(numbers, 0);
+        let mut simulation = Simulation::new(random_graph(&mut chance));
+        for _ in 0..steps {
+            if !matches!(simulation.state.phase, RunPhase::Finished(_)) {
+                simulation.step(&mut chance);
+            }
+        }
+        let step: crate::model::StepId = "s0".parse().unwrap();
+        let output = Output::default();
+        let failure = Failure::permanent(Code::StepFailed, "by chance");
+        let kinds = [
+            EventKind::StepStarted { step: step.clone() },
+            EventKind::ShardStarted { step: step.clone(), shard: 0, attempt: 1 },
+            EventKind::ShardSucceeded { step: step.clone(), shard: 0, output: output.clone() },
+            EventKind::ShardSucceeded { step: step.clone(), shard: 9, output: output.clone() },
+            EventKind::StepSucceeded { step: step.clone(), output },
+            EventKind::StepFailed { step: step.clone(), failure },
+            EventKind::StepBlocked { step: step.clone(), because: step },
+            EventKind::RunFinished { outcome: crate::model::Outcome::Recovered },
+            EventKind::CancelRequested {},
+            EventKind::RunStarted(simulation.state.info.clone().unwrap()),
+        ];
+        let before = simulation.state.clone();
+        let seq = before.last_seq + 1;
+        let event = Event { seq, at: samples::time(0), epoch: before.epoch, kind: kinds[choice].clone() };
+        match simulation.state.apply(&event) {
+            Err(_) => prop_assert_eq!(&simulation.state, &before),
+            Ok(()) => {
+                prop_assert_eq!(simulation.state.last_seq, seq);
+                let finished = matches!(before.phase, RunPhase::Finished(_));
+                prop_assert!(!finished, "something happened after the end");
+            }
+        }
+        let ended = before.steps.values().filter(|step| step.phase.is_ended());
+        for step in ended {
+            let now: StepPhase = simulation.state.steps[&step.seed.id].phase;
+            prop_assert_eq!(now, step.phase, "a step that ended changed");
+        }
+    }
+}
