@@ -189,11 +189,9 @@ pub(crate) enum OptionValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum PostgisSpec {
-    /// A private cluster, made from the PostgreSQL that is installed.
-    Private {
-        /// Its data directory, relative to the plan.
-        data: String,
-    },
+    /// A private cluster, made from the PostgreSQL that is installed; its data lie in the state
+    /// directory, where the user that runs it may enter.
+    Private {},
     /// A server that somebody runs.
     Server {
         /// Where its URL is: `env:NAME` or `file:PATH`.

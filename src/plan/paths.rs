@@ -3,7 +3,7 @@ use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 
-use super::{PostgisSpec, StoreSpec};
+use super::StoreSpec;
 use crate::model::Zone;
 
 /// The URLs that a store spec means.
@@ -40,16 +40,6 @@ impl StoreSpec {
             url: store_url(&self.url, base)?,
             zones: zones.collect::<Result<_, _>>()?,
         })
-    }
-}
-
-impl PostgisSpec {
-    /// The data directory of a private cluster, in a plan that lies in the folder `base`.
-    pub(crate) fn data_dir(&self, base: &Path) -> Option<PathBuf> {
-        match self {
-            Self::Private { data } => Some(normal(&base.join(data))),
-            Self::Server { .. } => None,
-        }
     }
 }
 

@@ -3,9 +3,11 @@
 mod actions;
 mod drive;
 mod ledger_entry;
+pub(crate) mod markers;
 mod outputs;
 mod params;
 mod pins;
+mod places;
 mod request;
 mod setting;
 mod source;

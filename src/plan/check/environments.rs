@@ -127,21 +127,15 @@ impl Check<'_> {
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         for (name, environment) in &self.plan.spec.environments {
             let store = |spec: &StoreSpec| store_url(&spec.url, self.base).ok().map(String::from);
+            // A private cluster belongs to its environment by where it lies.
             let database = match &environment.postgis {
-                PostgisSpec::Private { .. } => environment
-                    .postgis
-                    .data_dir(self.base)
-                    .map(|p| format!("file://{}", p.display())),
+                PostgisSpec::Private {} => None,
                 PostgisSpec::Server { secret } => Some(secret.clone()),
-            };
-            let field = match &environment.postgis {
-                PostgisSpec::Private { .. } => "postgis/private/data",
-                PostgisSpec::Server { .. } => "postgis/server/secret",
             };
             let places = [
                 ("canonical/url", store(&environment.canonical)),
                 ("projections/url", store(&environment.projections)),
-                (field, database),
+                ("postgis/server/secret", database),
             ];
             for (field, place) in places {
                 let Some(place) = place else { continue };
