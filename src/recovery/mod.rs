@@ -2,6 +2,7 @@
 
 mod actions;
 mod drive;
+mod governance;
 mod ledger_entry;
 pub(crate) mod markers;
 mod outputs;
@@ -15,10 +16,11 @@ mod survey;
 mod targets;
 mod world;
 
-pub(crate) use drive::{execute, resume};
+pub(crate) use drive::{Watch, execute, reopen, resume};
+pub(crate) use governance::Governance;
 pub(crate) use outputs::{GateOutput, PinnedShard, VerifiedOutput};
 pub(crate) use params::{decided, params};
-pub(crate) use request::{Prepared, Request, prepare};
-pub(crate) use setting::Setting;
+pub(crate) use request::{Prepared, Refusal, Request, prepare};
+pub(crate) use setting::{Existing, Filter, Setting};
 pub(crate) use targets::Targets;
 pub(crate) use world::World;
