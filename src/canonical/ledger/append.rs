@@ -89,8 +89,8 @@ async fn read(store: &Store) -> Result<(Option<Head>, Option<Pin>), LedgerError>
             Some(_) => Err(LedgerError::HeadMissing),
         };
     };
-    let head = serde_json::from_slice(&bytes)
-        .map_err(|source| LedgerError::HeadUnreadable { source })?;
+    let head =
+        serde_json::from_slice(&bytes).map_err(|source| LedgerError::HeadUnreadable { source })?;
     Ok((Some(head), Some(meta.pin)))
 }
 
@@ -137,8 +137,7 @@ fn record(new: &NewRecord, head: Option<&Head>, lost: &[Digest]) -> Result<Made,
         Some(head) => head.records.map(|records| records + 1),
     };
     let timestamp = record.get("timestamp").and_then(Value::as_str).map(str::to_owned);
-    let head =
-        Head { version: 1, event_hash: hash, key: Some(key.clone()), timestamp, records };
+    let head = Head { version: 1, event_hash: hash, key: Some(key.clone()), timestamp, records };
     Ok(Made { hash, key, bytes: canonical_json(&record)?.into(), head })
 }
 

@@ -48,9 +48,9 @@ pub(crate) async fn verify(
     };
     days.walk().await?;
     let (agreeing, checkpointed, mut findings) = (days.agreeing, days.checkpointed, days.findings);
-    let (branches, torn) = days.chain.finish();
+    let (tree, torn) = days.chain.finish();
     let moved = read_head(store).await? != head;
-    let (records, judged) = judge(&branches, &head, moved, anchor);
+    let (records, judged) = judge(&tree, &head, moved, anchor);
     findings.extend(torn);
     findings.extend(judged);
     findings.truncate(FINDINGS);
