@@ -15,5 +15,5 @@ mod tests;
 pub(crate) use append::{Appended, NewRecord, append, head};
 pub(crate) use error::LedgerError;
 pub(crate) use record::{HEAD, Head, SIGNATURE};
-pub(crate) use report::{AnchoredHead, LedgerReport, Signature};
+pub(crate) use report::{AnchoredHead, HeadDocument, LedgerReport, Signature};
 pub(crate) use verify::verify;

@@ -14,6 +14,15 @@ pub(crate) struct AnchoredHead {
     pub(crate) records: Option<u64>,
 }
 
+/// Whether the head document should be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadDocument {
+    /// A ledger with records has one.
+    Expected,
+    /// A restore writes it last, after this verification; until then none is no finding.
+    YetToCome,
+}
+
 /// What is known of the head's detached signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

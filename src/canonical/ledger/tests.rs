@@ -37,7 +37,7 @@ async fn grown(count: i64) -> (Platform, Vec<String>) {
 }
 
 async fn kinds(platform: &Platform) -> Vec<(FindingKind, Severity)> {
-    let report = verify(&platform.store, None).await.unwrap();
+    let report = verify(&platform.store, None, HeadDocument::Expected).await.unwrap();
     report.findings.into_iter().map(|finding| (finding.kind, finding.severity)).collect()
 }
 
@@ -60,7 +60,7 @@ use Severity::{Blocks, Warns};
 
 #[tokio::test]
 async fn the_fixture_is_whole() {
-    let report = verify(&Platform::new().store, None).await.unwrap();
+    let report = verify(&Platform::new().store, None, HeadDocument::Expected).await.unwrap();
     assert_eq!(report.findings, vec![]);
     assert_eq!((report.records, report.checkpoints), (16, 1));
     assert_eq!(report.checkpointed, report.head.map(|head| head.event_hash));
@@ -69,7 +69,7 @@ async fn the_fixture_is_whole() {
 
 #[tokio::test]
 async fn nothing_at_all_is_whole() {
-    let report = verify(&Platform::empty().store, None).await.unwrap();
+    let report = verify(&Platform::empty().store, None, HeadDocument::Expected).await.unwrap();
     assert_eq!((report.records, report.findings), (0, vec![]));
     assert_eq!(report.signature, Signature::Absent);
 }
@@ -82,7 +82,7 @@ async fn growth_is_no_finding_and_the_snapshots_head_is_found() {
         append(&platform.store, &new(at)).await.unwrap();
     }
     let anchor = AnchoredHead { event_hash: before.event_hash, records: before.records };
-    let report = verify(&platform.store, Some(&anchor)).await.unwrap();
+    let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
     assert_eq!((report.findings, report.records), (vec![], 19));
     assert_eq!(report.head.unwrap().records, Some(19));
 }
@@ -134,7 +134,7 @@ async fn a_tail_that_is_cut_with_its_head_shows_against_the_snapshot_and_the_che
         json!({"version": 1, "event_hash": record["prev_hash"], "records": 15}).to_string()
     });
     let anchor = AnchoredHead { event_hash: last.event_hash, records: last.records };
-    let report = verify(&platform.store, Some(&anchor)).await.unwrap();
+    let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
     let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [K::LedgerCut, K::LedgerCut]);
     assert_eq!(report.checkpoints, 0);
@@ -157,7 +157,7 @@ async fn a_fork_blocks_when_it_was_built_upon_and_warns_when_not() {
 async fn another_history_than_the_snapshots_is_a_fork() {
     let (platform, _) = grown(6).await;
     let anchor = AnchoredHead { event_hash: Digest::sha256(b"another"), records: Some(4) };
-    let report = verify(&platform.store, Some(&anchor)).await.unwrap();
+    let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
     assert_eq!(report.findings[0].kind, K::LedgerForked);
     assert_eq!(report.findings.len(), 1);
 }
@@ -199,7 +199,7 @@ async fn a_second_try_appends_nothing() {
     let platform = Platform::new();
     let first = append(&platform.store, &new(0)).await.unwrap();
     assert_eq!(append(&platform.store, &new(0)).await.unwrap(), first);
-    assert_eq!(verify(&platform.store, None).await.unwrap().records, 17);
+    assert_eq!(verify(&platform.store, None, HeadDocument::Expected).await.unwrap().records, 17);
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn writers_that_race_all_come_in_and_the_ledger_stays_whole() {
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap();
     }
-    let report = verify(&platform.store, None).await.unwrap();
+    let report = verify(&platform.store, None, HeadDocument::Expected).await.unwrap();
     assert_eq!((report.records, report.findings), (16 + 24, vec![]));
 }
 
