@@ -1,7 +1,18 @@
 //! Are the roots whole? Snapshots of the canonical stores: sealed, restored, verified.
 
 pub(crate) mod catalog;
-pub(crate) mod ledger;
-
+mod content;
 #[cfg(test)]
 mod fixture;
+mod filter;
+mod layout;
+pub(crate) mod ledger;
+mod manifest;
+mod shard;
+mod stores;
+
+pub(crate) use content::{ContentDigest, content_digest};
+pub(crate) use filter::Filter;
+pub(crate) use manifest::{LedgerHead, Manifest, PlanFile, ShardRef, Source, State};
+pub(crate) use shard::{Entry, Seen};
+pub(crate) use stores::CanonicalStores;
