@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS coppice.generations (
     proof json,
     state text NOT NULL CHECK (state IN ('staged', 'complete')),
     run_id uuid NOT NULL,
+    epoch bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job, generation)
 );

@@ -2,5 +2,6 @@
 
 mod contract;
 pub(crate) mod files;
+pub(crate) mod postgis;
 
 pub(crate) use contract::{Change, Generation, Held, Projection, StageContext};
