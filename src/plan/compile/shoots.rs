@@ -53,7 +53,7 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
         steps
             .add(id(&["prove", name]), StepKind::Prove, vec![succeeded(&["rebuild", name])])
             .params(&ProveParams { job: job.clone(), generation, sink })
-            .action("read it back and compare the digests")
+            .action("read it back, compare digests")
             .estimate(estimate);
     }
 }
@@ -62,8 +62,8 @@ fn policy_words(job: &ResolvedJob) -> String {
     let label = job.label.and_then(|label| serde_json::to_value(label).ok());
     let label = label.as_ref().and_then(|l| l.as_str()).unwrap_or("unknown").to_owned();
     let audience = format!("{:?}", job.audience).to_lowercase();
-    let verb = if job.allowed() { "may go" } else { "may not go" };
-    format!("{label} data {verb} to a {audience} target")
+    let denied = if job.allowed() { "" } else { "denied: " };
+    format!("{denied}{label} data to a {audience} target")
 }
 
 /// The one decision, the switch and the look at what is live then.
@@ -89,7 +89,7 @@ pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob],
     steps.add(id(&["cutover", "decide"]), StepKind::Decide, after).params(&params).action(words);
     steps
         .add(id(&["cutover", "switch"]), StepKind::Switch, vec![succeeded(&["cutover", "decide"])])
-        .action("put the set live, tables first, then pointers");
+        .action("put the set live");
     steps
         .add(
             id(&["cutover", "read-back"]),
@@ -102,9 +102,7 @@ pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob],
 /// What is done however the rest ended.
 pub(super) fn end(steps: &mut Steps, facts: &Facts, mode: RunMode) {
     let after = steps.each(When::Ended, |_| true);
-    steps
-        .add(id(&["receipt"]), StepKind::Receipt, after)
-        .action("write the receipt and the ledger entry that cites it");
+    steps.add(id(&["receipt"]), StepKind::Receipt, after).action("write receipt and ledger entry");
     if mode == RunMode::Rehearse && !facts.keep {
         steps
             .add(id(&["clean-up"]), StepKind::CleanUp, vec![ended(&["receipt"])])
