@@ -2,9 +2,9 @@
 
 pub(crate) mod catalog;
 mod content;
+mod filter;
 #[cfg(test)]
 mod fixture;
-mod filter;
 mod layout;
 pub(crate) mod ledger;
 mod manifest;

@@ -77,7 +77,9 @@ pub(crate) fn load(path: &Path) -> Result<LoadedPlan, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    read(files, &paths::below(&root, &absolute), &root)
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = root.strip_prefix(&here).unwrap_or(&root);
+    read_shown(files, &paths::below(&root, &absolute), &root, shown)
 }
 
 /// Makes a plan of files that are in memory already, such as those that a snapshot sealed. `root`
@@ -87,27 +89,42 @@ pub(crate) fn read(
     file: &str,
     root: &Path,
 ) -> Result<LoadedPlan, Vec<Problem>> {
+    read_shown(files, file, root, Path::new(""))
+}
+
+/// `shown` stands before file names in problems, so that they can be opened from where we are.
+fn read_shown(
+    files: BTreeMap<String, Bytes>,
+    file: &str,
+    root: &Path,
+    shown: &Path,
+) -> Result<LoadedPlan, Vec<Problem>> {
+    let label = |name: &str| shown.join(name).display().to_string();
     let Some(bytes) = files.get(file) else {
-        return Err(vec![Problem::of_file(file, "the plan is not among the files")]);
+        return Err(vec![Problem::of_file(label(file), "the plan is not among the files")]);
     };
-    let (plan, source) = parse::<RecoveryPlan>(file, bytes)?;
+    let (plan, source) = parse::<RecoveryPlan>(&label(file), bytes)?;
     let base = paths::normal(&root.join(file));
     let base = base.parent().unwrap_or(root).to_owned();
     let folder = paths::below(root, &paths::normal(&base.join(&plan.spec.jobs)));
     let mut problems = check::plan(&plan, &source, &base);
     let mut all = Vec::new();
+    let mut complete = true;
     let shape = Shape::of::<RebuildJob>();
     for (name, bytes) in files.iter().filter(|(name, _)| is_job(name, &folder, file)) {
-        match parse_as::<RebuildJob>(&shape, name, bytes) {
+        match parse_as::<RebuildJob>(&shape, &label(name), bytes) {
             Ok((job, source)) => {
                 let (sql, found) = query(&job, name, &source, &files);
                 problems.extend(found);
                 all.push(LoadedJob { job, sql, file: name.clone(), source });
             }
-            Err(found) => problems.extend(found),
+            Err(found) => {
+                complete = false;
+                problems.extend(found);
+            }
         }
     }
-    let jobs = check::jobs(&plan, &source, all, &mut problems);
+    let jobs = check::jobs(&plan, &source, all, complete, &mut problems);
     if problems.is_empty() {
         return Ok(LoadedPlan { plan, file: file.to_owned(), base, jobs, files, source });
     }

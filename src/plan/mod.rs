@@ -8,10 +8,15 @@ mod graph;
 mod hint;
 mod job;
 mod load;
+#[cfg(test)]
+mod load_tests;
 mod params;
 mod paths;
 mod period;
 mod problem;
+pub(crate) mod render;
+#[cfg(test)]
+mod samples;
 mod schema;
 mod secrets;
 mod shape;

@@ -138,9 +138,10 @@ impl Shape {
             Value::Array(_) => "a list",
             Value::Object(_) => "a mapping",
         };
+        let article = if wanted.starts_with('i') { "an" } else { "a" };
         let quote = wanted == "string" && matches!(given, "a number" | "a boolean");
         source
-            .problem(path, format!("expected a {wanted}, found {given}"))
+            .problem(path, format!("expected {article} {wanted}, found {given}"))
             .hint(quote.then(|| "put it in quotes".to_owned()))
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use miette::NamedSource;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Location, Spanned, UserMessageFormatter};
 
 use super::{Problem, secrets};
 
@@ -64,7 +64,7 @@ impl Source {
 
     /// What the parser says, in our form.
     pub(super) fn of_error(&self, error: &serde_saphyr::Error) -> Problem {
-        let text = error.without_snippet().render();
+        let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
         // The position stands beside the message, not in it.
         let text = text.split(" at line ").next().unwrap_or(&text);
         let at = error.location().unwrap_or(Location::UNKNOWN);

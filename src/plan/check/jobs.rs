@@ -11,10 +11,12 @@ use crate::plan::source::Source;
 use crate::plan::{Input, Problem, RecoveryPlan};
 
 /// Checks the jobs alone and among each other; gives those that belong to the plan, by name.
+/// Where not all could be read (`complete` is false), one that is missing may be among the rest.
 pub(in crate::plan) fn jobs(
     plan: &RecoveryPlan,
     source: &Source,
     all: Vec<LoadedJob>,
+    complete: bool,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<JobId, LoadedJob> {
     let mut jobs: BTreeMap<JobId, LoadedJob> = BTreeMap::new();
@@ -36,95 +38,113 @@ pub(in crate::plan) fn jobs(
         jobs.insert(id, job);
     }
     for (id, job) in &jobs {
-        problems.extend(one(id, job, &jobs));
+        let mut check = Check { id, job, jobs: &jobs, complete, problems: Vec::new() };
+        check.form();
+        check.inputs();
+        problems.extend(check.problems);
         problems.extend(sinks::sink(id, job, &jobs));
     }
     problems.extend(cycles(&jobs));
     problems.extend(targets(&jobs));
-    chosen(plan, source, jobs, problems)
+    chosen(plan, source, jobs, complete, problems)
 }
 
-fn one(id: &JobId, job: &LoadedJob, jobs: &BTreeMap<JobId, LoadedJob>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let spec = &job.job.spec;
-    let mut say = |path: &str, message: String, hint: Option<String>| {
-        problems.push(job.source.problem(path, message).hint(hint));
-    };
-    let kind = sinks::kind(&spec.sink);
-    if id.kind() != kind {
-        let hint = format!("call it `{kind}/{}`", id.name());
-        say(
-            "metadata/name",
-            format!("the name says `{}`, the sink `{kind}`", id.kind()),
-            Some(hint),
-        );
+/// What is wrong in one job apart from its sink.
+struct Check<'a> {
+    id: &'a JobId,
+    job: &'a LoadedJob,
+    jobs: &'a BTreeMap<JobId, LoadedJob>,
+    complete: bool,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+        self.problems.push(self.job.source.problem(path, message).hint(hint));
     }
-    let tiles = matches!(spec.sink, Sink::Tiles(_));
-    match &spec.query {
-        Some(_) if tiles => {
-            let hint = "tiles are made out of the tables that `layers` name".to_owned();
-            say("spec/query", "tiles have no query".to_owned(), Some(hint));
-        }
-        None if !tiles => {
-            let hint = "give SQL, or the name of a `.sql` file beside the job".to_owned();
-            say("spec", "field `query` is missing".to_owned(), Some(hint));
-        }
-        _ if job.sql.as_ref().is_some_and(|sql| sql.trim().is_empty()) => {
-            say("spec/query", "the query is empty".to_owned(), None);
-        }
-        _ => {}
+
+    fn makes_tiles(&self) -> bool {
+        matches!(self.job.job.spec.sink, Sink::Tiles(_))
     }
-    if spec.inputs.is_empty() {
-        say("spec/inputs", "a job has at least one input".to_owned(), None);
-    }
-    if spec.expect.min_rows.zip(spec.expect.max_rows).is_some_and(|(min, max)| min > max) {
-        say("spec/expect/max_rows", "is less than `min_rows`".to_owned(), None);
-    }
-    let mut tables = BTreeSet::new();
-    for (index, input) in spec.inputs.iter().enumerate() {
-        let at = format!("spec/inputs/{index}");
-        let name = match input {
-            Input::Dataset { dataset, alias, .. } => alias.as_ref().unwrap_or(dataset).clone(),
-            Input::Projection { projection } => projection.to_string(),
-            Input::Catalog { .. } => "catalog".to_owned(),
-        };
-        if !tables.insert(name.clone()) {
-            say(
-                &at,
-                format!("a second input named `{name}`"),
-                Some("give it `as: NAME`".to_owned()),
-            );
+
+    fn form(&mut self) {
+        let spec = &self.job.job.spec;
+        let kind = sinks::kind(&spec.sink);
+        if self.id.kind() != kind {
+            let message = format!("the name says `{}`, the sink `{kind}`", self.id.kind());
+            let hint = format!("call it `{kind}/{}`", self.id.name());
+            self.say("metadata/name", message, Some(hint));
         }
-        match input {
-            Input::Dataset { alias, .. } => {
-                let field = if alias.is_some() { "as" } else { "dataset" };
-                if tiles {
-                    let hint = "name the postgis job that holds the dataset".to_owned();
-                    say(&at, "tiles are made out of projections".to_owned(), Some(hint));
-                } else if !sinks::is_identifier(&name) || name.starts_with("catalog_") {
-                    let hint = "give it `as: NAME` with letters, digits and `_`; names that \
-                                begin with `catalog_` are taken";
-                    say(
-                        &format!("{at}/{field}"),
-                        format!("`{name}` is no table name"),
-                        Some(hint.to_owned()),
-                    );
-                }
+        match &spec.query {
+            Some(_) if self.makes_tiles() => {
+                let hint = "tiles are made out of the tables that `layers` name".to_owned();
+                self.say("spec/query", "tiles have no query", Some(hint));
             }
-            Input::Projection { projection } => {
-                let at = format!("{at}/projection");
-                if !jobs.contains_key(projection) {
-                    let hint = did_you_mean(&name, jobs.keys().map(JobId::as_str));
-                    say(&at, format!("no job named `{projection}`"), hint);
-                } else if !tiles {
-                    let hint = "a query reads datasets and catalogs; name the datasets".to_owned();
-                    say(&at, "only tiles are made out of projections".to_owned(), Some(hint));
-                }
+            None if !self.makes_tiles() => {
+                let hint = "give SQL, or the name of a `.sql` file beside the job".to_owned();
+                self.say("spec", "field `query` is missing", Some(hint));
             }
-            Input::Catalog { .. } => {}
+            _ if self.job.sql.as_ref().is_some_and(|sql| sql.trim().is_empty()) => {
+                self.say("spec/query", "the query is empty", None);
+            }
+            _ => {}
+        }
+        if spec.expect.min_rows.zip(spec.expect.max_rows).is_some_and(|(min, max)| min > max) {
+            self.say("spec/expect/max_rows", "is less than `min_rows`", None);
         }
     }
-    problems
+
+    fn inputs(&mut self) {
+        let inputs = &self.job.job.spec.inputs;
+        if inputs.is_empty() {
+            self.say("spec/inputs", "a job has at least one input", None);
+        }
+        let mut names = BTreeSet::new();
+        for (index, input) in inputs.iter().enumerate() {
+            let at = format!("spec/inputs/{index}");
+            let name = match input {
+                Input::Dataset { dataset, alias, .. } => alias.as_ref().unwrap_or(dataset).clone(),
+                Input::Projection { projection } => projection.to_string(),
+                Input::Catalog { .. } => "catalog".to_owned(),
+            };
+            if !names.insert(name.clone()) {
+                let message = format!("a second input named `{name}`");
+                self.say(&at, message, Some("give it `as: NAME`".to_owned()));
+            }
+            match input {
+                Input::Dataset { alias, .. } => self.table(&at, &name, alias.is_some()),
+                Input::Projection { projection } => self.projection(&at, projection),
+                Input::Catalog { .. } => {}
+            }
+        }
+    }
+
+    fn table(&mut self, at: &str, name: &str, aliased: bool) {
+        if self.makes_tiles() {
+            let hint = "name the postgis job that holds the dataset".to_owned();
+            self.say(at, "tiles are made out of projections", Some(hint));
+        } else if !sinks::is_identifier(name) || name.starts_with("catalog_") {
+            let field = if aliased { "as" } else { "dataset" };
+            let hint = "give it `as: NAME` with a-z, 0-9 and `_`; names that begin with \
+                        `catalog_` are taken";
+            let message = format!("`{name}` is no table name");
+            self.say(&format!("{at}/{field}"), message, Some(hint.to_owned()));
+        }
+    }
+
+    fn projection(&mut self, at: &str, projection: &JobId) {
+        let at = format!("{at}/projection");
+        if !self.jobs.contains_key(projection) {
+            if self.complete {
+                let known = self.jobs.keys().map(JobId::as_str);
+                let hint = did_you_mean(projection.as_str(), known);
+                self.say(&at, format!("no job named `{projection}`"), hint);
+            }
+        } else if !self.makes_tiles() {
+            let hint = "a query reads datasets and catalogs; name the datasets".to_owned();
+            self.say(&at, "only tiles are made out of projections", Some(hint));
+        }
+    }
 }
 
 /// The jobs that a job reads, with the index of the input.
@@ -202,11 +222,12 @@ fn chosen(
     plan: &RecoveryPlan,
     source: &Source,
     mut jobs: BTreeMap<JobId, LoadedJob>,
+    complete: bool,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<JobId, LoadedJob> {
     let only = &plan.spec.only;
     if only.is_empty() {
-        if jobs.is_empty() {
+        if jobs.is_empty() && complete {
             problems.push(source.problem("spec/jobs", "there is no rebuild job in the folder"));
         }
         return jobs;
@@ -215,6 +236,7 @@ fn chosen(
     for (index, name) in only.iter().enumerate() {
         let at = format!("spec/only/{index}");
         match jobs.iter().find(|(id, _)| id.as_str() == name) {
+            None if !complete => {}
             None => {
                 let hint = did_you_mean(name, jobs.keys().map(JobId::as_str));
                 problems.push(source.problem(&at, format!("no job named `{name}`")).hint(hint));

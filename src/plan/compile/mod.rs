@@ -7,5 +7,7 @@ mod roots;
 mod select;
 mod shoots;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use entry::compile;

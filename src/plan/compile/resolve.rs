@@ -113,7 +113,16 @@ fn ordered(plan: &LoadedPlan) -> Result<Vec<(&JobId, &LoadedJob)>, Vec<Problem>>
         let message = format!("`{}` is derived from itself", cycle.node_id());
         vec![Problem::of_file(&plan.file, message)]
     })?;
-    Ok(order.into_iter().filter_map(|id| plan.jobs.get_key_value(id)).collect())
+    // Among the possible orders the one by depth and name: it hangs on nothing else.
+    let mut depths: BTreeMap<&JobId, usize> = BTreeMap::new();
+    for id in order {
+        let below = plan.jobs.get(id).into_iter().flat_map(needs).filter_map(|id| depths.get(id));
+        let depth = below.max().map_or(0, |depth| depth + 1);
+        depths.insert(id, depth);
+    }
+    let mut order: Vec<_> = depths.into_iter().map(|(id, depth)| (depth, id)).collect();
+    order.sort_unstable();
+    Ok(order.into_iter().filter_map(|(_, id)| plan.jobs.get_key_value(id)).collect())
 }
 
 fn needs(job: &LoadedJob) -> impl Iterator<Item = &JobId> {

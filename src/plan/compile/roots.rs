@@ -63,7 +63,7 @@ pub(super) fn recover(steps: &mut Steps, spec: &PlanSpec, facts: &Facts, from: &
         matches!(step.kind, StepKind::RestoreObjects | StepKind::VerifyObjects)
     });
     let after = [vec![succeeded(&["fence"])], moved].concat();
-    gate(steps, &GateParams::Manifest, after, "opens when every object is what the manifest says");
+    gate(steps, &GateParams::Manifest, after, "every object is what the manifest says");
     ledger_gate(steps);
     for version in &facts.versions {
         let after = vec![
@@ -144,7 +144,7 @@ fn restore(steps: &mut Steps, kind: StepKind, name: &[&str], after: After, sourc
         .add(id(name), kind, after)
         .params(&RestoreObjectsParams { snapshot, zone, part })
         .shards(size.shards)
-        .action(format!("copy {}, verified while written", amount(size)))
+        .action(format!("copy {}", amount(size)))
         .estimate(Some(1 + size.bytes / TRANSFER_RATE));
 }
 
@@ -163,7 +163,8 @@ fn verify(steps: &mut Steps, zone: Zone, restored: &[&str], source: &Source) {
 }
 
 fn verify_catalog(steps: &mut Steps, versions: Vec<(String, DatasetVersionId)>, after: After) {
-    let words = format!("follow the catalogs of {} versions", versions.len());
+    let s = if versions.len() == 1 { "" } else { "s" };
+    let words = format!("follow the catalogs of {} version{s}", versions.len());
     steps
         .add(id(&["verify", "catalog"]), StepKind::VerifyCatalog, after)
         .params(&VerifyCatalogParams { versions })
@@ -176,17 +177,17 @@ fn verify_ledger(steps: &mut Steps, spec: &PlanSpec, snapshot: Option<Digest>) {
     steps
         .add(id(&["verify", "ledger"]), StepKind::VerifyLedger, after)
         .params(&VerifyLedgerParams { snapshot, signatures: spec.signatures })
-        .action("walk the chain from the first record to the head")
+        .action("walk the chain to its head")
         .estimate(None);
 }
 
 fn ledger_gate(steps: &mut Steps) {
     let after = vec![succeeded(&["fence"]), ended(&["verify", "ledger"])];
-    gate(steps, &GateParams::Ledger, after, "opens when the chain is whole");
+    gate(steps, &GateParams::Ledger, after, "the chain is whole");
 }
 
 fn intact_gate(steps: &mut Steps, dataset: &str, version: &DatasetVersionId, after: After) {
-    let words = format!("opens when nothing is wrong with {dataset}");
+    let words = format!("{dataset} is whole");
     gate(steps, &GateParams::CanonicalIntact { version: version.clone() }, after, &words);
 }
 

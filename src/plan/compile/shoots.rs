@@ -57,7 +57,7 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 sink,
                 trust_record: mode == RunMode::Rebuild && !facts.reprove,
             })
-            .action("read it back and compare the digests")
+            .action("read it back, compare digests")
             .estimate(estimate);
     }
 }
@@ -66,8 +66,8 @@ fn policy_words(job: &ResolvedJob) -> String {
     let label = job.label.and_then(|label| serde_json::to_value(label).ok());
     let label = label.as_ref().and_then(|l| l.as_str()).unwrap_or("unknown").to_owned();
     let audience = format!("{:?}", job.audience).to_lowercase();
-    let verb = if job.allowed() { "may go" } else { "may not go" };
-    format!("{label} data {verb} to a {audience} target")
+    let denied = if job.allowed() { "" } else { "denied: " };
+    format!("{denied}{label} data to a {audience} target")
 }
 
 /// The one decision, the switch and the look at what is live then.
@@ -93,12 +93,7 @@ pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob],
     let decided = || succeeded(&["cutover", "decide"]);
     for (name, kind, after, words) in [
         ("decide", StepKind::Decide, after, words),
-        (
-            "switch",
-            StepKind::Switch,
-            vec![decided()],
-            "put the set live, tables first, then pointers",
-        ),
+        ("switch", StepKind::Switch, vec![decided()], "put the set live"),
         (
             "read-back",
             StepKind::ReadBack,
@@ -113,9 +108,7 @@ pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob],
 /// What is done however the rest ended.
 pub(super) fn end(steps: &mut Steps, facts: &Facts, mode: RunMode) {
     let after = steps.each(When::Ended, |_| true);
-    steps
-        .add(id(&["receipt"]), StepKind::Receipt, after)
-        .action("write the receipt and the ledger entry that cites it");
+    steps.add(id(&["receipt"]), StepKind::Receipt, after).action("write receipt and ledger entry");
     if mode == RunMode::Rehearse && !facts.keep {
         steps
             .add(id(&["clean-up"]), StepKind::CleanUp, vec![ended(&["receipt"])])
