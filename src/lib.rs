@@ -15,4 +15,5 @@ mod projection;
 mod proof;
 mod receipt;
 mod recovery;
+mod report;
 mod store;
