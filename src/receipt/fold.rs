@@ -130,12 +130,24 @@ fn findings(state: &RunState) -> Vec<Finding> {
         all.extend(step.output.iter().flat_map(|output| output.findings.iter().cloned()));
         all.extend(step.failure.iter().flat_map(|failure| failure.findings.iter().cloned()));
     }
-    let order = |finding: &Finding| {
-        (!finding.blocks(), finding.kind, finding.key.clone(), finding.dataset_version_id.clone())
-    };
-    all.sort_by_cached_key(order);
-    all.dedup();
+    all.sort_by_cached_key(|finding| (finding.kind, finding.key.clone(), finding.clone().actual));
+    all.dedup_by(|other, kept| merge(kept, other));
+    all.sort_by_key(|finding| !finding.blocks());
     all
+}
+
+/// Takes what `other` says into `kept`, if both are about one defect: a gate names more of what
+/// it holds back than the step that found it.
+fn merge(kept: &mut Finding, other: &Finding) -> bool {
+    let same = (kept.kind, &kept.key, &kept.dataset_version_id, &kept.expected, &kept.actual)
+        == (other.kind, &other.key, &other.dataset_version_id, &other.expected, &other.actual);
+    if same {
+        kept.severity = kept.severity.max(other.severity);
+        let more = other.blocks.iter().filter(|name| !kept.blocks.contains(name));
+        let more: Vec<String> = more.cloned().collect();
+        kept.blocks.extend(more);
+    }
+    same
 }
 
 fn step_line(step: &StepState, redactor: &mut Redactor) -> StepLine {

@@ -181,6 +181,10 @@ pub(crate) fn broken() -> Vec<Event> {
     let failure = Failure::permanent(Code::GateShut, "1 object of 2026-02.abcd1234 is altered")
         .with_findings(vec![finding]);
     story.failed(2, failure);
+    // The gate knows what more is held back.
+    if let Some(EventKind::StepFailed { failure, .. }) = story.kinds.last_mut() {
+        failure.findings[0].blocks.push("postgis/places".into());
+    }
     story.blocked(3, 2);
     story.blocked(4, 3);
     story.done(5, &built("tiles/base"));
