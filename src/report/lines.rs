@@ -63,7 +63,8 @@ pub(super) fn line(event: &Event, state: &RunState, board: &Board) -> Option<Str
 
 fn run_started(info: &RunInfo, state: &RunState) -> String {
     let steps = words::counted(info.steps.len() as u64, "step");
-    format!("started   {} of {}: run {}, {steps}", info.mode, info.environment, state.run)
+    let mode = words::mode(info.mode);
+    format!("started   {mode} of {}: run {}, {steps}", info.environment, state.run)
 }
 
 fn started(id: &StepId, step: &StepState) -> String {

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
-use super::words::{self, count, counted, fit};
-use crate::model::{Finding, Outcome};
+use super::words::{self, count, counted, wrap};
+use crate::model::{Finding, Outcome, RunMode};
 use crate::receipt::{GateLine, Objectives, Predicate, ProjectionLine, Receipt, StepLine};
 
 const WIDTH: usize = 80;
@@ -38,7 +38,9 @@ struct Text(String);
 
 impl Text {
     fn line(&mut self, line: &str) {
-        self.line_uncut(&fit(line, WIDTH));
+        for line in wrap(line, WIDTH) {
+            self.line_uncut(&line);
+        }
     }
 
     fn line_uncut(&mut self, line: &str) {
@@ -72,7 +74,7 @@ fn headline(predicate: &Predicate) -> String {
     };
     let took = predicate.finished_at - predicate.started_at;
     let took = words::seconds(u64::try_from(took.num_seconds()).unwrap_or_default());
-    format!("{word}  ({} of {}, {took})", predicate.mode, predicate.environment)
+    format!("{word}  ({} of {}, {took})", words::mode(predicate.mode), predicate.environment)
 }
 
 fn recovered(text: &mut Text, predicate: &Predicate) {
@@ -95,7 +97,10 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
     let all = predicate.projections.len();
     if all > 0 {
         let proven = live.iter().filter(|line| line.proven).count();
-        text.line(&format!("  {} of {all} projections live, {proven} proven", live.len()));
+        // A rollback trusts the proof that the former generation went live with.
+        let proven = (predicate.mode != RunMode::Rollback).then(|| format!(", {proven} proven"));
+        let live = live.len();
+        text.line(&format!("  {live} of {all} projections live{}", proven.unwrap_or_default()));
     }
     text.list(live.iter().map(|line| {
         let rows = line.rows.map(|rows| counted(rows, "row")).unwrap_or_default();
@@ -208,7 +213,7 @@ fn next(predicate: &Predicate) -> Vec<String> {
             if predicate.objectives.met == Some(false) {
                 steps.push("an objective was missed: look for the longest steps".to_owned());
             } else if steps.is_empty() {
-                steps.push("nothing: everything is live and proven".to_owned());
+                steps.push(nothing(predicate.mode).to_owned());
             }
         }
         Outcome::Partial => {
@@ -222,4 +227,12 @@ fn next(predicate: &Predicate) -> Vec<String> {
         }
     }
     steps
+}
+
+fn nothing(mode: RunMode) -> &'static str {
+    match mode {
+        RunMode::Restore | RunMode::Rebuild => "nothing: all that was asked for is live and proven",
+        RunMode::Rehearse => "nothing: a recovery would go like this",
+        RunMode::Rollback => "nothing: the former generations are live again",
+    }
 }

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::JsonFields;
 
 use super::pace::Pace;
 use super::{Bars, JsonLines, Lines, Logs, bars, eta, summary};
-use crate::journal::samples::{events, info, time};
+use crate::journal::samples::{events, info};
 use crate::journal::{Event, EventKind, Listener, RunState};
 use crate::model::{Board, Code, Failure, Output, RunMode};
 use crate::receipt::samples::{broken, receipt, run_id, whole};
@@ -207,7 +207,6 @@ fn what_is_left_is_told_from_estimates_and_else_unknown() {
     reading.set_totals(Some(4096), None);
     let line = bars::step_line(&state.steps[&step], board.read(&step).as_ref(), &Pace::default());
     assert_eq!(line, "a  2.0 KiB of 4.0 KiB, 0 B/s, 1/4 shards");
-    let _ = time(0);
 }
 
 #[derive(Clone, Default)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::RunMode;
+
 /// A count with commas: `1,204`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -59,13 +61,36 @@ fn two(first: u64, unit: &str, second: u64, smaller: &str) -> String {
     }
 }
 
-/// Cuts a line to a width in characters; what is cut off shows as `..`.
-pub(super) fn fit(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
+/// A mode as the thing that is done.
+pub(super) fn mode(mode: RunMode) -> &'static str {
+    match mode {
+        RunMode::Restore => "restore",
+        RunMode::Rehearse => "rehearsal",
+        RunMode::Rebuild => "rebuild",
+        RunMode::Rollback => "rollback",
     }
-    let kept: String = line.chars().take(width.saturating_sub(2)).collect();
-    format!("{}..", kept.trim_end())
+}
+
+/// Breaks a line at spaces to a width in characters; what follows is indented by four more. A
+/// word that is too long by itself stays whole, so that it can be copied.
+pub(super) fn wrap(line: &str, width: usize) -> Vec<String> {
+    if line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
+    let indent = line.len() - line.trim_start().len();
+    let mut lines = vec![" ".repeat(indent)];
+    for word in line.split_whitespace() {
+        let last = lines.last_mut();
+        let Some(last) = last else { break };
+        let gap = usize::from(!last.trim().is_empty());
+        if gap > 0 && last.chars().count() + gap + word.chars().count() > width {
+            lines.push(format!("{}{word}", " ".repeat(indent + 4)));
+        } else {
+            last.push_str(&" ".repeat(gap));
+            last.push_str(word);
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -98,6 +123,14 @@ mod tests {
         for (millis, text) in times {
             assert_eq!(time(Duration::from_millis(millis)), text);
         }
-        assert_eq!(fit("\u{e9}\u{e9}\u{e9}\u{e9}", 3), "\u{e9}..");
+    }
+
+    #[test]
+    fn a_long_line_breaks_at_spaces_and_loses_nothing() {
+        assert_eq!(wrap("  a b", 10), ["  a b"]);
+        assert_eq!(
+            wrap("  aa bb ccccccccccccc d", 8),
+            ["  aa bb", "      ccccccccccccc", "      d"]
+        );
     }
 }
