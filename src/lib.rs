@@ -4,6 +4,7 @@
 
 mod access;
 mod canonical;
+pub mod cli;
 mod dataset;
 pub mod digest;
 mod engine;
@@ -14,5 +15,6 @@ mod postgres;
 mod projection;
 mod proof;
 mod receipt;
-// mod recovery;
+mod recovery;
+mod report;
 mod store;

@@ -6,6 +6,7 @@ use chrono::Utc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::dispatcher::Dispatcher;
 use super::executor::{Executor, Task, Work};
@@ -62,7 +63,7 @@ impl<'a> Drive<'a> {
     }
 
     /// Runs until every step ended or the run was asked to stop and came to rest.
-    pub(crate) async fn to_the_end(mut self) -> Result<RunState, Failure> {
+    pub(crate) async fn finish(mut self) -> Result<RunState, Failure> {
         match self.turns().await {
             Ok(()) => Ok(self.dispatcher.into_state()),
             Err(failure) => {
@@ -81,7 +82,9 @@ impl<'a> Drive<'a> {
         loop {
             let tasks = self.turn()?;
             self.dispatcher.commit().await?;
-            tasks.into_iter().for_each(|task| self.spawn(task));
+            for task in tasks {
+                self.spawn(task);
+            }
             match self.dispatcher.state().phase {
                 RunPhase::Finished(_) => return Ok(()),
                 RunPhase::Cancelling if self.flying.is_empty() => return Ok(()),
@@ -152,14 +155,31 @@ impl<'a> Drive<'a> {
     fn spawn(&mut self, task: Task) {
         let executor = Arc::clone(&self.executor);
         let attempts = self.graph.limits.attempts;
-        self.flying.spawn(async move {
+        let span = self.span(&task.unit);
+        let work = async move {
             let (unit, joined) = (task.unit.clone(), matches!(task.work, Work::Join(_)));
             let result = match task.work {
                 Work::Shard => executor.execute(task).await,
                 Work::Join(_) => join(executor.as_ref(), task, attempts).await,
             };
             Done { unit, joined, result }
-        });
+        };
+        self.flying.spawn(work.instrument(span));
+    }
+
+    /// What every log record of a piece of work says of it.
+    fn span(&self, unit: &Unit) -> tracing::Span {
+        let about = self.dispatcher.state().steps.get(&unit.step).map(|step| &step.seed.about);
+        let version = about.and_then(|about| about.version.as_ref());
+        tracing::info_span!(
+            "work",
+            run_id = %unit.run,
+            audit_ref = unit.run.audit_ref(),
+            step_id = %unit.step,
+            dataset_version_id = version.map(tracing::field::display),
+            shard = unit.shard,
+            attempt = unit.attempt,
+        )
     }
 
     /// Waits until something comes back, a try is due, or somebody wants the run to stop.

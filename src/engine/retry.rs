@@ -4,9 +4,9 @@ use std::time::Duration;
 use crate::model::{Failure, FailureKind};
 
 const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// No other side is waited for longer than this, whatever it asks.
-const LONGEST_ASKED: Duration = Duration::from_secs(15 * 60);
+const LONGEST_ASKED: Duration = Duration::from_mins(15);
 
 /// Says how long to wait before another try, after `tries` of at most `attempts`; `None`: no
 /// more. `jitter` from 0 to 1 keeps many shards from coming back at once.

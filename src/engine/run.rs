@@ -111,7 +111,7 @@ async fn drive(
     let executor = Arc::new(InProcess::new(bind, graph, board, blobs));
     let mut dispatcher = Dispatcher::new(Arc::clone(&journal), lease, state, listeners);
     dispatcher.stage(first)?;
-    Drive::new(journal, dispatcher, executor, graph, cancel).to_the_end().await
+    Drive::new(journal, dispatcher, executor, graph, cancel).finish().await
 }
 
 async fn resumable(journal: &dyn Journal, lease: &Lease) -> Result<RunState, Failure> {

@@ -28,6 +28,7 @@ fn seed(spec: &StepSpec) -> StepSeed {
         id: spec.id.clone(),
         kind: spec.kind.to_string(),
         shards: spec.shards.max(1),
+        estimate_seconds: spec.estimate_seconds,
         about: about(spec),
     }
 }

@@ -177,6 +177,9 @@ pub(crate) struct StepSeed {
     pub(crate) kind: String,
     /// Into how many resumable pieces it is cut; at least 1.
     pub(crate) shards: u32,
+    /// How long it may take, where that can be told.
+    #[serde(default)]
+    pub(crate) estimate_seconds: Option<u64>,
     /// What it is about.
     #[serde(default)]
     pub(crate) about: About,

@@ -14,6 +14,7 @@ pub(crate) fn info(steps: &[(&str, &str, u32)]) -> RunInfo {
         id: id.parse().unwrap(),
         kind: (*kind).to_owned(),
         shards: *shards,
+        estimate_seconds: None,
         about: About::default(),
     };
     RunInfo {

@@ -124,3 +124,49 @@ async fn the_faulty_one_does_too_while_it_lives() {
     let inner = Arc::new(SqliteJournal::open(dir.path()).await.unwrap());
     suite(&FaultyJournal::new(inner, Dies::Never)).await;
 }
+
+/// Several processes open the same new file at once, and each drives its own run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_holders_share_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let drive = |path: std::path::PathBuf, target: String| async move {
+        let journal = SqliteJournal::open(&path).await.unwrap();
+        let run = RunId::now();
+        let lease = journal.claim(run, &[target], &Holder::this_process("kim")).await.unwrap();
+        journal.append(&lease, &[started(run, lease.epoch)]).await.unwrap();
+        for seq in 2..40 {
+            let kind = EventKind::Unknown { kind: "Later".into(), body: seq.into() };
+            let event = Event { seq, at: samples::time(1), epoch: lease.epoch, kind };
+            journal.append(&lease, &[event]).await.unwrap();
+            journal.renew(&lease).await.unwrap();
+        }
+        assert_eq!(load(&journal, run).await.unwrap().last_seq, 39);
+        lease.epoch
+    };
+    let tasks = (0..6).map(|i| tokio::spawn(drive(dir.path().to_owned(), format!("t{i}"))));
+    let mut epochs = futures::future::try_join_all(tasks).await.unwrap();
+    epochs.sort_unstable();
+    epochs.dedup();
+    assert_eq!(epochs.len(), 6, "an epoch was given twice");
+}
+
+#[tokio::test]
+async fn a_newer_format_and_a_damaged_blob_are_refused() {
+    use crate::model::{Code, Failure};
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(dir.path()).await.unwrap();
+    let name = journal.put("graph".into()).await.unwrap();
+    let mode = std::fs::metadata(dir.path().join("journal.sqlite")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    drop(journal);
+    let file =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("journal.sqlite"));
+    let pool = sqlx::SqlitePool::connect_with(file).await.unwrap();
+    sqlx::raw_sql("UPDATE blob SET bytes = x'00'").execute(&pool).await.unwrap();
+    let journal = SqliteJournal::open(dir.path()).await.unwrap();
+    assert!(matches!(journal.get(&name).await, Err(JournalError::Damaged { .. })));
+    sqlx::raw_sql("PRAGMA user_version = 2").execute(&pool).await.unwrap();
+    let newer = SqliteJournal::open(dir.path()).await.unwrap_err();
+    assert!(matches!(newer, JournalError::Newer { found: 2, known: 1 }));
+    assert_eq!(Failure::from(newer).code, Code::Journal);
+}

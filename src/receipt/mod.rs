@@ -1,1 +1,18 @@
 //! What can be shown afterwards? The receipt, folded over the events of a run.
+
+mod fold;
+mod objectives;
+mod projections;
+mod redact;
+#[cfg(test)]
+pub(crate) mod samples;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use fold::fold;
+pub(crate) use redact::Redactor;
+pub(crate) use statement::{
+    Drill, GateLine, Moved, Objectives, Predicate, ProjectionLine, ProjectionOutcome, Receipt,
+    StepFailure, StepLine, Subject,
+};

@@ -185,7 +185,8 @@ pub(crate) fn find(folder: &Path, name: &str, into: &mut Vec<PathBuf>) {
 pub(crate) fn python(program: &str, args: &[&str]) -> Value {
     let interpreter = repository().join("target/venv/bin/python");
     let output = Command::new(&interpreter).arg("-c").arg(program).args(args).output();
-    let output = output.unwrap_or_else(|e| panic!("{}: {e}; run `make setup`", interpreter.display()));
+    let output =
+        output.unwrap_or_else(|e| panic!("{}: {e}; run `make setup`", interpreter.display()));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -70,15 +70,9 @@ fn a_short_object_is_truncated_and_a_long_one_grown() {
 
 #[test]
 fn a_lost_object_is_missing_and_a_strange_one_extra() {
-    assert_eq!(
-        damaged(|root| fs::remove_file(root.join(PLACES)).unwrap()),
-        one("missing", PLACES)
-    );
+    assert_eq!(damaged(|root| fs::remove_file(root.join(PLACES)).unwrap()), one("missing", PLACES));
     let strange = "processed/ks_populated_places/2026-02.d1c078f2/artifacts/stray.bin";
-    assert_eq!(
-        damaged(|root| fs::write(root.join(strange), b"x").unwrap()),
-        one("extra", strange)
-    );
+    assert_eq!(damaged(|root| fs::write(root.join(strange), b"x").unwrap()), one("extra", strange));
 }
 
 #[test]

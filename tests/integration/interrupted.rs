@@ -60,7 +60,8 @@ fn killed_at(step: &str, states: &[&str]) {
     undisturbed.init();
     let whole = undisturbed.receipt(0, &["restore"]);
     assert_eq!(end(&resumed), end(&whole));
-    let verified = bench.json(&["verify", ".coppice/dev/canonical", "--against", ".coppice/dev/backup"]);
+    let verified =
+        bench.json(&["verify", ".coppice/dev/canonical", "--against", ".coppice/dev/backup"]);
     let findings = verified.json()["findings"].clone();
     assert_eq!(findings, Value::Array(vec![]), "the restored store is not what was sealed");
 }

@@ -130,7 +130,10 @@ print(json.dumps({"quads": len(store), "places": [r["name"].value for r in rows]
 fn a_changed_job_is_rebuilt_with_its_dependants_and_rolled_back() {
     let (bench, before) = restored();
     let untouched = bench.receipt(0, &["rebuild"]);
-    assert!(outcomes(&untouched).iter().all(|(_, outcome)| outcome == "unchanged"), "{untouched:#}");
+    assert!(
+        outcomes(&untouched).iter().all(|(_, outcome)| outcome == "unchanged"),
+        "{untouched:#}"
+    );
 
     // A migration: the places get another column order through another query.
     let sql = bench.path("rebuild/postgis/places.sql");
@@ -139,7 +142,11 @@ fn a_changed_job_is_rebuilt_with_its_dependants_and_rolled_back() {
     let rebuilt = bench.receipt(0, &["rebuild", "--only", "postgis/places"]);
     let changed: Vec<_> = outcomes(&rebuilt);
     assert_eq!(
-        changed.iter().filter(|(_, outcome)| outcome == "rebuilt").map(|(job, _)| job.as_str()).collect::<Vec<_>>(),
+        changed
+            .iter()
+            .filter(|(_, outcome)| outcome == "rebuilt")
+            .map(|(job, _)| job.as_str())
+            .collect::<Vec<_>>(),
         ["postgis/places", "tiles/kansas"],
         "the job and what depends on it"
     );

@@ -1,0 +1,50 @@
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Objectives;
+use crate::journal::{RunRequest, RunState};
+use crate::model::{Failure, ReadBackOutput};
+
+/// Measures what was promised. `started_at` is the run's first start.
+pub(super) fn objectives(
+    state: &RunState,
+    request: &RunRequest,
+    started_at: DateTime<Utc>,
+    read_back: Option<&ReadBackOutput>,
+) -> Objectives {
+    let incident_at = request.incident_at.unwrap_or(started_at);
+    let rto_actual = read_back.map(|read| seconds(read.at - started_at));
+    let rpo_actual = request.as_of.map(|as_of| seconds(incident_at - as_of));
+    // A run that was to bring something live and did not missed its time; one without is not
+    // measured.
+    let was_to_go_live = state.steps.values().any(|step| step.seed.kind == "read-back");
+    let rto_met = request.rto_target_seconds.and_then(|target| match rto_actual {
+        Some(actual) => Some(actual <= target),
+        None => was_to_go_live.then_some(false),
+    });
+    let rpo_met =
+        request.rpo_target_seconds.zip(rpo_actual).map(|(target, actual)| actual <= target);
+    Objectives {
+        rto_target_seconds: request.rto_target_seconds,
+        rto_actual_seconds: rto_actual,
+        rpo_target_seconds: request.rpo_target_seconds,
+        rpo_actual_seconds: rpo_actual,
+        incident_at,
+        incident_source: if request.incident_at.is_some() { "given" } else { "run-start" }.into(),
+        since_incident_seconds: read_back.map(|read| seconds(read.at - incident_at)),
+        met: match (rto_met, rpo_met) {
+            (None, None) => None,
+            (rto, rpo) => Some(rto.unwrap_or(true) && rpo.unwrap_or(true)),
+        },
+    }
+}
+
+/// Whole seconds, begun ones counted: a target is not met by rounding.
+fn seconds(time: TimeDelta) -> u64 {
+    let millis = u64::try_from(time.num_milliseconds()).unwrap_or_default();
+    millis.div_ceil(1000)
+}
+
+/// The output of the one step that reads live names back, if it succeeded.
+pub(super) fn read_back(state: &RunState) -> Result<Option<ReadBackOutput>, Failure> {
+    super::fold::output_of(state, "read-back")
+}

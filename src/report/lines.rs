@@ -1,0 +1,122 @@
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::words;
+use crate::journal::{Event, EventKind, Listener, RunInfo, RunState, StepState};
+use crate::model::{Board, Failure, Outcome, StepId};
+
+/// Plain lines for logs of CI jobs and for pipes: one for each thing that happened to a step.
+pub(crate) struct Lines<W> {
+    out: W,
+    board: Board,
+}
+
+impl<W: Write + Send> Lines<W> {
+    /// Writes to `out`: the error stream, never the output.
+    pub(crate) fn new(out: W, board: Board) -> Self {
+        Self { out, board }
+    }
+}
+
+impl<W: Write + Send> Listener for Lines<W> {
+    fn name(&self) -> &'static str {
+        "the progress lines"
+    }
+
+    fn on_event(&mut self, event: &Event, state: &RunState) -> io::Result<()> {
+        if let Some(text) = line(event, state, &self.board) {
+            writeln!(self.out, "{}  {text}", event.at.format("%H:%M:%SZ"))?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Says an event in one line; `None` where it would only be noise.
+pub(super) fn line(event: &Event, state: &RunState, board: &Board) -> Option<String> {
+    let text = match &event.kind {
+        EventKind::RunStarted(info) => run_started(info, state),
+        EventKind::RunResumed { .. } => {
+            format!("resumed   run {}: {}", state.run, steps_done(state))
+        }
+        EventKind::StepStarted { step } => started(step, state.steps.get(step)?),
+        EventKind::ShardFailed { step, shard, failure, retry_in: Some(wait) } => {
+            retried(step, *shard, failure, *wait, state.steps.get(step)?)
+        }
+        EventKind::StepSucceeded { step, .. } => {
+            format!("done      {step}  {}", counts(state.steps.get(step)?, board))
+        }
+        EventKind::StepFailed { step, failure } => failed(step, failure),
+        EventKind::StepBlocked { step, because } => {
+            format!("blocked   {step}  because {because} did not succeed")
+        }
+        EventKind::StepCancelled { step } => format!("cancelled {step}"),
+        EventKind::CancelRequested {} => "stopping  waiting for what is in flight".to_owned(),
+        EventKind::RunFinished { outcome } => finished(*outcome, state),
+        EventKind::Unknown { kind, .. } => format!("unknown   {kind}, written by a later version"),
+        EventKind::ShardStarted { .. }
+        | EventKind::ShardSucceeded { .. }
+        | EventKind::ShardFailed { retry_in: None, .. } => return None,
+    };
+    Some(text)
+}
+
+fn run_started(info: &RunInfo, state: &RunState) -> String {
+    let steps = words::counted(info.steps.len() as u64, "step");
+    let mode = words::mode(info.mode);
+    format!("started   {mode} of {}: run {}, {steps}", info.environment, state.run)
+}
+
+fn started(id: &StepId, step: &StepState) -> String {
+    match step.shards.len() {
+        1 => format!("started   {id}"),
+        shards => format!("started   {id}  in {shards} shards"),
+    }
+}
+
+fn retried(id: &StepId, shard: u32, failure: &Failure, wait: Duration, step: &StepState) -> String {
+    let tries = step.shards.get(shard as usize).map_or(1, |shard| shard.attempts);
+    let name = if step.shards.len() == 1 { id.to_string() } else { format!("{id}#{shard}") };
+    format!("retrying  {name}  in {}: try {tries} failed: {failure}", words::time(wait))
+}
+
+fn failed(id: &StepId, failure: &Failure) -> String {
+    let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("failed    {id}  {failure}{hint}")
+}
+
+fn finished(outcome: Outcome, state: &RunState) -> String {
+    let took = state.started_at.zip(state.finished_at);
+    let took = took.and_then(|(from, to)| (to - from).to_std().ok()).map(words::time);
+    let took = took.map(|took| format!(" after {took}")).unwrap_or_default();
+    format!("finished  {}{took}: {}", outcome.name(), steps_done(state))
+}
+
+fn steps_done(state: &RunState) -> String {
+    let succeeded = crate::journal::StepPhase::Succeeded;
+    let done = state.steps.values().filter(|step| step.phase == succeeded).count();
+    format!("{done} of {} steps succeeded", state.steps.len())
+}
+
+/// What a step counted, and how long it took.
+fn counts(step: &StepState, board: &Board) -> String {
+    let reading = board.read(&step.seed.id);
+    let rows = reading.map_or(0, |reading| reading.rows);
+    let bytes = reading.map_or(0, |reading| reading.bytes);
+    let took = step.started_at.zip(step.finished_at);
+    let took = took.and_then(|(from, to)| (to - from).to_std().ok()).map(words::time);
+    let rows = (rows > 0).then(|| format!("{} {}", words::count(rows), noun(&step.seed.kind)));
+    let bytes = (bytes > 0).then(|| words::bytes(bytes));
+    let parts: Vec<String> = [rows, bytes, took].into_iter().flatten().collect();
+    parts.join(", ")
+}
+
+/// What a kind of step counts.
+pub(super) fn noun(kind: &str) -> &'static str {
+    match kind {
+        "rebuild" | "prove" => "rows",
+        "verify-ledger" | "restore-ledger" => "records",
+        "restore-objects" | "verify-objects" | "verify-version" => "objects",
+        _ => "items",
+    }
+}

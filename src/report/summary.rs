@@ -1,0 +1,238 @@
+use std::fmt::Write;
+
+use super::words::{self, count, counted, wrap};
+use crate::model::{Finding, Outcome, RunMode};
+use crate::receipt::{GateLine, Objectives, Predicate, ProjectionLine, Receipt, StepLine};
+
+const WIDTH: usize = 80;
+/// So many lines of one kind are read in ten seconds.
+const MOST: usize = 6;
+
+/// Says in a screenful what was recovered, what was not and why, whether in time, what to do
+/// next and where the receipt is. `stored_at` is the receipt's place, where it has one.
+pub(crate) fn summary(receipt: &Receipt, stored_at: Option<&str>) -> String {
+    let predicate = &receipt.predicate;
+    let mut text = Text::default();
+    text.line(&headline(predicate));
+    recovered(&mut text, predicate);
+    not_recovered(&mut text, predicate);
+    found(&mut text, predicate);
+    in_time(&mut text, &predicate.objectives);
+    if !predicate.not_covered.is_empty() {
+        text.head("Not covered");
+        text.list(predicate.not_covered.iter().cloned());
+    }
+    text.head("Next");
+    text.list(next(predicate).into_iter());
+    text.head("Receipt");
+    // Not cut: it is there to be copied.
+    let place =
+        stored_at.map_or_else(|| format!("coppice receipt {}", predicate.run_id), str::to_owned);
+    text.0.push_str("  ");
+    text.line_uncut(&place);
+    text.0
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        for line in wrap(line, WIDTH) {
+            self.line_uncut(&line);
+        }
+    }
+
+    fn line_uncut(&mut self, line: &str) {
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(self.0, "{}", line.trim_end());
+    }
+
+    fn head(&mut self, title: &str) {
+        self.line("");
+        self.line(title);
+    }
+
+    /// The first lines, and how many more there are.
+    fn list(&mut self, lines: impl ExactSizeIterator<Item = String>) {
+        let more = lines.len().saturating_sub(MOST);
+        for line in lines.take(MOST) {
+            self.line(&format!("  {line}"));
+        }
+        if more > 0 {
+            self.line(&format!("  and {more} more: see the receipt"));
+        }
+    }
+}
+
+fn headline(predicate: &Predicate) -> String {
+    let word = match predicate.outcome {
+        Outcome::Recovered => "RECOVERED",
+        Outcome::Partial => "PARTIAL: not everything was recovered",
+        Outcome::Halted => "HALTED: a switch failed; see what is live",
+        Outcome::Cancelled => "CANCELLED: given up before the end",
+    };
+    let took = predicate.finished_at - predicate.started_at;
+    let took = words::seconds(u64::try_from(took.num_seconds()).unwrap_or_default());
+    format!("{word}  ({} of {}, {took})", words::mode(predicate.mode), predicate.environment)
+}
+
+fn recovered(text: &mut Text, predicate: &Predicate) {
+    text.head("Recovered");
+    let moved = &predicate.restored;
+    if moved.objects > 0 {
+        let objects = counted(moved.objects, "object");
+        let bytes = words::bytes(moved.bytes);
+        let (restored, kept) = (count(moved.restored), count(moved.kept));
+        text.line(&format!("  {objects} ({bytes}): {restored} restored, {kept} there already"));
+    }
+    if moved.displaced > 0 {
+        let displaced = counted(moved.displaced, "object");
+        text.line(&format!("  {displaced} with other content put aside in .coppice/displaced"));
+    }
+    let open = predicate.gates.iter().filter(|gate| gate.open).count();
+    text.line(&format!("  {open} of {} gates open", predicate.gates.len()));
+    let good = |line: &&ProjectionLine| line.outcome.is_good() && line.live;
+    let live: Vec<&ProjectionLine> = predicate.projections.iter().filter(good).collect();
+    let all = predicate.projections.len();
+    if all > 0 {
+        let proven = live.iter().filter(|line| line.proven).count();
+        // A rollback trusts the proof that the former generation went live with.
+        let proven = (predicate.mode != RunMode::Rollback).then(|| format!(", {proven} proven"));
+        let live = live.len();
+        text.line(&format!("  {live} of {all} projections live{}", proven.unwrap_or_default()));
+    }
+    text.list(live.iter().map(|line| {
+        let rows = line.rows.map(|rows| counted(rows, "row")).unwrap_or_default();
+        format!("  {:<28} {:<14} {rows:>20}", line.job, line.outcome.name())
+    }));
+}
+
+fn not_recovered(text: &mut Text, predicate: &Predicate) {
+    let bad = |line: &&ProjectionLine| !(line.outcome.is_good() && line.live);
+    let jobs: Vec<String> = predicate
+        .projections
+        .iter()
+        .filter(bad)
+        .map(|line| format!("{:<28} {}", line.job, why(line, predicate)))
+        .collect();
+    let shut: Vec<String> = predicate.gates.iter().filter(|gate| !gate.open).map(shut).collect();
+    let failed = predicate.steps.iter().filter(|step| step.failure.is_some());
+    let failed: Vec<String> =
+        failed.filter(|step| !is_gate(step, predicate)).map(failure).collect();
+    if jobs.is_empty() && shut.is_empty() && failed.is_empty() {
+        return;
+    }
+    text.head("Not recovered, and why");
+    text.list(jobs.into_iter());
+    text.list(shut.into_iter());
+    text.list(failed.into_iter());
+}
+
+/// Follows what blocks a projection to the step that failed.
+fn why(line: &ProjectionLine, predicate: &Predicate) -> String {
+    let word = if line.outcome.is_good() { "not live" } else { line.outcome.name() };
+    let of_job = |step: &&StepLine| step.id.as_str().ends_with(&format!("/{}", line.job));
+    let mut step = predicate.steps.iter().filter(of_job).find(|step| step.because.is_some());
+    let mut root = None;
+    // As many times as there are steps at most: a damaged receipt must not hang the reader.
+    for _ in &predicate.steps {
+        let Some(because) = step.and_then(|step| step.because.as_ref()) else { break };
+        root = Some(because);
+        step = predicate.steps.iter().find(|step| step.id == *because);
+    }
+    root.map_or_else(|| word.to_owned(), |root| format!("{word} by {root}"))
+}
+
+fn shut(gate: &GateLine) -> String {
+    format!("gate {} is shut: {}", gate.id, gate.evidence)
+}
+
+fn is_gate(step: &StepLine, predicate: &Predicate) -> bool {
+    predicate.gates.iter().any(|gate| step.id.as_str() == format!("gate/{}", gate.id))
+}
+
+fn failure(step: &StepLine) -> String {
+    let message = step.failure.as_ref().map_or("", |failure| &failure.message);
+    format!("{} failed: {message}", step.id)
+}
+
+fn found(text: &mut Text, predicate: &Predicate) {
+    let blocking = predicate.findings.iter().filter(|finding| finding.blocks()).count();
+    let warning = predicate.findings.len() - blocking;
+    if predicate.findings.is_empty() {
+        return;
+    }
+    text.head(&format!("Findings: {blocking} that block, {warning} that warn"));
+    text.list(predicate.findings.iter().map(finding_line));
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let place = finding.key.clone().unwrap_or_else(|| {
+        finding.dataset_version_id.as_ref().map(ToString::to_string).unwrap_or_default()
+    });
+    let word = if finding.blocks() { "blocks" } else { "warns" };
+    format!("{word:<6} {} {place}", finding.kind.name())
+}
+
+fn in_time(text: &mut Text, objectives: &Objectives) {
+    text.head("Objectives");
+    let Objectives { rto_target_seconds, rto_actual_seconds, .. } = *objectives;
+    text.line(&objective("RTO", "to live", rto_actual_seconds, rto_target_seconds));
+    let Objectives { rpo_target_seconds, rpo_actual_seconds, .. } = *objectives;
+    text.line(&objective("RPO", "of data lost", rpo_actual_seconds, rpo_target_seconds));
+}
+
+fn objective(name: &str, what: &str, actual: Option<u64>, target: Option<u64>) -> String {
+    let measured = actual.map_or_else(
+        || "not measured".to_owned(),
+        |actual| format!("{} {what}", words::seconds(actual)),
+    );
+    let promised = target.map_or_else(
+        || "no target".to_owned(),
+        |target| format!("target {}", words::seconds(target)),
+    );
+    let verdict = match (actual, target) {
+        (Some(actual), Some(target)) if actual <= target => "  MET",
+        (Some(_), Some(_)) => "  MISSED",
+        _ => "",
+    };
+    format!("  {name}  {measured}, {promised}{verdict}")
+}
+
+fn next(predicate: &Predicate) -> Vec<String> {
+    let mut steps: Vec<String> = Vec::new();
+    let blocking = predicate.findings.iter().filter(|finding| finding.blocks());
+    steps.extend(blocking.map(|finding| finding.hint.clone()));
+    let failures = predicate.steps.iter().filter_map(|step| step.failure.as_ref());
+    steps.extend(failures.filter_map(|failure| failure.hint.clone()));
+    let mut seen = std::collections::BTreeSet::new();
+    steps.retain(|step| seen.insert(step.clone()));
+    match predicate.outcome {
+        Outcome::Recovered => {
+            if predicate.objectives.met == Some(false) {
+                steps.push("an objective was missed: look for the longest steps".to_owned());
+            } else if steps.is_empty() {
+                steps.push(nothing(predicate.mode).to_owned());
+            }
+        }
+        Outcome::Partial => {
+            steps.push(format!("then run `coppice {}` again: proven work is kept", predicate.mode));
+        }
+        Outcome::Halted => {
+            steps.push("put the cause right, then run it again, or `coppice rollback`".to_owned());
+        }
+        Outcome::Cancelled => {
+            steps.push(format!("clear what is left: coppice discard {}", predicate.run_id));
+        }
+    }
+    steps
+}
+
+fn nothing(mode: RunMode) -> &'static str {
+    match mode {
+        RunMode::Restore | RunMode::Rebuild => "nothing: all that was asked for is live and proven",
+        RunMode::Rehearse => "nothing: a recovery would go like this",
+        RunMode::Rollback => "nothing: the former generations are live again",
+    }
+}

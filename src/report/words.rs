@@ -1,0 +1,136 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+use crate::model::RunMode;
+
+/// A count with commas: `1,204`.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 object`, `2 objects`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
+/// Bytes in powers of 1,024: `512 B`, `1.2 GiB`.
+pub(super) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if number < 1024 {
+        return format!("{number} B");
+    }
+    // Tenths in whole numbers: no rounding up to a unit that is not reached.
+    let power = number.ilog2() / 10;
+    let unit = 1_u128 << (10 * power);
+    let tenths = u128::from(number) * 10 / unit;
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
+}
+
+/// A time in two units: `3.1 s`, `4 min 12 s`, `2 h 3 min`, `1 d 4 h`.
+pub(super) fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{}.{} s", seconds, time.subsec_millis() / 100),
+        10..60 => format!("{seconds} s"),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// Whole seconds as a time.
+pub(super) fn seconds(seconds: u64) -> String {
+    if seconds < 10 { format!("{seconds} s") } else { time(Duration::from_secs(seconds)) }
+}
+
+fn two(first: u64, unit: &str, second: u64, smaller: &str) -> String {
+    if second == 0 {
+        format!("{first} {unit}")
+    } else {
+        format!("{first} {unit} {second} {smaller}")
+    }
+}
+
+/// A mode as the thing that is done.
+pub(super) fn mode(mode: RunMode) -> &'static str {
+    match mode {
+        RunMode::Restore => "restore",
+        RunMode::Rehearse => "rehearsal",
+        RunMode::Rebuild => "rebuild",
+        RunMode::Rollback => "rollback",
+    }
+}
+
+/// Breaks a line at spaces to a width in characters; what follows is indented by four more. A
+/// word that is too long by itself stays whole, so that it can be copied.
+pub(super) fn wrap(line: &str, width: usize) -> Vec<String> {
+    if line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
+    let indent = line.len() - line.trim_start().len();
+    let mut lines = vec![" ".repeat(indent)];
+    for word in line.split_whitespace() {
+        let last = lines.last_mut();
+        let Some(last) = last else { break };
+        let gap = usize::from(!last.trim().is_empty());
+        if gap > 0 && last.chars().count() + gap + word.chars().count() > width {
+            lines.push(format!("{}{word}", " ".repeat(indent + 4)));
+        } else {
+            last.push_str(&" ".repeat(gap));
+            last.push_str(word);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_say_them() {
+        let counts = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")];
+        for (number, text) in counts {
+            assert_eq!(count(number), text);
+        }
+        let sizes = [
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_575, "1023.9 KiB"),
+            (u64::MAX, "15.9 EiB"),
+        ];
+        for (number, text) in sizes {
+            assert_eq!(bytes(number), text);
+        }
+        let times = [
+            (3_140, "3.1 s"),
+            (59_900, "59 s"),
+            (252_000, "4 min 12 s"),
+            (120_000, "2 min"),
+            (7_380_000, "2 h 3 min"),
+            (100_800_000, "1 d 4 h"),
+        ];
+        for (millis, text) in times {
+            assert_eq!(time(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn a_long_line_breaks_at_spaces_and_loses_nothing() {
+        assert_eq!(wrap("  a b", 10), ["  a b"]);
+        assert_eq!(
+            wrap("  aa bb ccccccccccccc d", 8),
+            ["  aa bb", "      ccccccccccccc", "      d"]
+        );
+    }
+}
