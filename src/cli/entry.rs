@@ -8,6 +8,7 @@ use super::output::{self, Trouble};
 use super::state::State;
 use super::{check, init, plan, run, runs, shell, snapshot, snapshots, status, verify};
 use crate::model::{Code, Failure};
+use crate::report::JsonLines;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -69,6 +70,7 @@ pub(super) fn state(global: &Global) -> Result<State, Trouble> {
 
 fn set_up_logs(format: LogFormat) {
     use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::fmt::format::JsonFields;
     let filter = |default: &str| {
         EnvFilter::try_from_env("COPPICE_LOG").unwrap_or_else(|_| EnvFilter::new(default))
     };
@@ -77,8 +79,8 @@ fn set_up_logs(format: LogFormat) {
     let _ = match format {
         LogFormat::Text => builder.with_env_filter(filter("warn")).try_init(),
         LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
+            .fmt_fields(JsonFields::new())
+            .event_format(JsonLines)
             .with_env_filter(filter("coppice=info,warn"))
             .try_init(),
     };

@@ -9,7 +9,7 @@ use super::output::{self, Trouble};
 use super::run::{prepare, request};
 use super::state::State;
 use crate::journal::Journal;
-use crate::plan::{render_dot, render_json, render_mermaid, render_text};
+use crate::plan::render;
 use crate::recovery::Request;
 
 /// `coppice plan`.
@@ -17,7 +17,6 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Troubl
     let state = state(global)?;
     let mut request = request(args.mode, &args.env, &RunArgs::default(), &state)?;
     request.snapshot.clone_from(&args.snapshot);
-    request.governance.preview = true;
     show(global, &state, request).await
 }
 
@@ -31,10 +30,10 @@ pub(super) async fn show(
     let prepared = prepare(request, journal).await?;
     let graph = &prepared.graph;
     output::plain(&match global.format {
-        Format::Text => render_text(graph),
-        Format::Json => format!("{:#}", render_json(graph)),
-        Format::Dot => render_dot(graph),
-        Format::Mermaid => render_mermaid(graph),
+        Format::Text => render::text(graph),
+        Format::Json => format!("{:#}", render::json(graph)),
+        Format::Dot => render::dot(graph),
+        Format::Mermaid => render::mermaid(graph),
     })?;
     prepared.world.close().await?;
     Ok(Exit::Done)

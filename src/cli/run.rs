@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{
-    ExistingArg, Format, Global, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
+    ExistingArg, Global, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
 };
 use super::entry::state;
 use super::exit::Exit;
@@ -18,7 +18,8 @@ use super::{args, plan};
 use crate::journal::{Journal, RunState};
 use crate::model::{Failure, Outcome, RunId, RunMode};
 use crate::receipt::Receipt;
-use crate::recovery::{self, Existing, Filter, Governance, Prepared, Refusal, Request, Watch};
+use crate::canonical::Filter;
+use crate::recovery::{self, Existing, Governance, Prepared, Refusal, Request, Watch};
 use crate::report;
 
 /// `coppice rehearse`.
@@ -42,8 +43,8 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
         ExistingArg::Replace => Existing::Replace,
     });
     request.filter = Filter {
-        zone: args.zone,
-        dataset: args.dataset.clone(),
+        zones: args.zone.into_iter().collect(),
+        datasets: args.dataset.clone().into_iter().collect(),
         prefix: args.prefix.clone(),
     };
     if args.dry_run {
@@ -120,9 +121,6 @@ fn absolute(path: &std::path::Path) -> PathBuf {
 async fn go(global: &Global, state: &State, request: Request) -> Result<Exit, Trouble> {
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
     let prepared = prepare(request, journal).await?;
-    if global.format == Format::Text && global.log_format == args::LogFormat::Text {
-        output::note(&report::opening(&prepared.graph_facts()));
-    }
     let (watch, ended) = watch(global);
     let done = recovery::execute(prepared, watch).await;
     ended.cancel();
@@ -144,7 +142,7 @@ pub(super) async fn prepare(
 fn watch(global: &Global) -> (Watch, CancellationToken) {
     let ended = CancellationToken::new();
     let cancel = CancellationToken::new();
-    let (listeners, board) = reports::listeners(global, &ended);
+    let (listeners, board) = reports::listeners(global);
     tokio::spawn(drain_on_signal(cancel.clone(), ended.clone()));
     (Watch { listeners, board, cancel }, ended)
 }
@@ -169,7 +167,7 @@ async fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit
             .into());
     };
     let path = recovery::receipt_path(state.dir(), run.run);
-    output::result(global.format, &receipt, || report::summary(&receipt, &path))?;
+    output::result(global.format, &receipt, || report::summary(&receipt, Some(&path.display().to_string())))?;
     Ok(exit_of(&receipt))
 }
 

@@ -150,9 +150,9 @@ pub(crate) fn store(place: &Place) -> Result<Store, Failure> {
 /// Opens the canonical stores of a run.
 pub(crate) fn canonical(places: &Places) -> Result<CanonicalStores, Failure> {
     let place = &places.canonical;
-    let mut stores = CanonicalStores::new(store(place)?);
+    let mut zones = BTreeMap::new();
     for (zone, url) in &place.zones {
-        stores = stores.with(*zone, Store::open(&place.location(url)?)?);
+        zones.insert(*zone, Store::open(&place.location(url)?)?);
     }
-    Ok(stores)
+    Ok(CanonicalStores::new(store(place)?, zones))
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::governance::{self, Governance};
-use super::setting::{Existing, Filter, Setting};
+use super::setting::{Existing, Setting};
 use super::survey;
 use super::world::World;
 use crate::access::Actor;
+use crate::canonical::Filter;
 use crate::journal::{Journal, RunRequest};
 use crate::model::{Code, Failure, JobId, RunId, RunMode};
 use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, compile};
@@ -113,7 +114,7 @@ pub(crate) async fn prepare(
 /// A filtered restore takes canonical objects alone: a projection of a part would be a lie.
 fn in_scope(request: &Request) -> LoadedPlan {
     let mut plan = request.plan.clone();
-    if request.filter.scope().is_some() {
+    if survey::scope(&request.filter).is_some() {
         plan.jobs.clear();
     }
     plan
@@ -163,7 +164,7 @@ fn record(
 
 fn not_covered(request: &Request) -> Vec<String> {
     let mut list = Vec::new();
-    if let Some(scope) = request.filter.scope() {
+    if let Some(scope) = survey::scope(&request.filter) {
         list.push(format!(
             "all but {scope}; projections: run `coppice rebuild` once the rest is back"
         ));

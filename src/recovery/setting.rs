@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RunMode, Zone};
+use crate::canonical::Filter;
+use crate::model::RunMode;
 use crate::plan::{Environment, Limits};
 
 /// What to do with another object found in a place that may change.
@@ -16,40 +17,6 @@ pub(crate) enum Existing {
     Keep,
     /// The snapshot's object replaces it.
     Replace,
-}
-
-/// Which part of the canonical stores a restore takes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Filter {
-    /// Only this zone.
-    pub(crate) zone: Option<Zone>,
-    /// Only this dataset.
-    pub(crate) dataset: Option<String>,
-    /// Only keys that start with this.
-    pub(crate) prefix: Option<String>,
-}
-
-impl Filter {
-    /// In words, for the receipt's scope; `None` is everything.
-    pub(crate) fn scope(&self) -> Option<String> {
-        let parts: Vec<_> = [
-            self.zone.map(|zone| format!("zone {zone}")),
-            self.dataset.as_ref().map(|dataset| format!("dataset {dataset}")),
-            self.prefix.as_ref().map(|prefix| format!("prefix {prefix}")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
-
-    /// Whether a key is in.
-    pub(crate) fn takes(&self, key: &str) -> bool {
-        let dataset = |wanted: &String| key.split('/').nth(1) == Some(wanted);
-        self.zone.is_none_or(|zone| Zone::of_key(key) == zone)
-            && self.dataset.as_ref().is_none_or(dataset)
-            && self.prefix.as_ref().is_none_or(|prefix| key.starts_with(prefix))
-    }
 }
 
 /// The setting of a run. Secrets are references still.
@@ -73,23 +40,4 @@ pub(crate) struct Setting {
     pub(crate) filter: Filter,
     /// When the incident happened.
     pub(crate) incident_at: Option<DateTime<Utc>>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_takes_what_every_part_of_it_takes() {
-        let filter = Filter {
-            zone: Some(Zone::Processed),
-            dataset: Some("roads".into()),
-            prefix: None,
-        };
-        assert!(filter.takes("processed/roads/v1/artifacts/a.parquet"));
-        assert!(!filter.takes("catalog/roads/v1/dcat.jsonld"));
-        assert!(!filter.takes("processed/rivers/v1/artifacts/a.parquet"));
-        assert_eq!(filter.scope().unwrap(), "zone processed, dataset roads");
-        assert_eq!(Filter::default().scope(), None);
-    }
 }

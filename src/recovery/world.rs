@@ -11,7 +11,7 @@ use super::targets::Targets;
 use crate::canonical::{BackupStore, CanonicalStores};
 use crate::engine::StepContext;
 use crate::journal::Journal;
-use crate::model::{Failure, RunId, RunMode};
+use crate::model::{Code, Failure, RunId, RunMode};
 use crate::projection::StageContext;
 use crate::{postgres, store};
 
@@ -76,7 +76,7 @@ impl World {
 
     /// The stores that the run writes to.
     pub(crate) fn written(&self) -> Vec<&store::Store> {
-        let mut stores = self.canonical.all();
+        let mut stores: Vec<_> = self.canonical.all().collect();
         stores.push(self.targets.store());
         stores
     }
@@ -119,12 +119,27 @@ impl World {
         Ok(())
     }
 
+    /// Lets every lock go.
+    pub(crate) async fn give_locks_back(&self) -> Result<(), Failure> {
+        let held = std::mem::take(&mut *self.locks.lock().await);
+        give_back(held).await
+    }
+
     /// Lets every lock go and closes connections.
     pub(crate) async fn close(&self) -> Result<(), Failure> {
-        let held = std::mem::take(&mut *self.locks.lock().await);
-        let given_back = give_back(held).await;
+        let given_back = self.give_locks_back().await;
         self.targets.close().await?;
         given_back
+    }
+
+    /// A folder for what does not fit into memory.
+    pub(crate) fn spill(&self) -> Result<PathBuf, Failure> {
+        let folder = self.state.join("spill").join(self.run.to_string());
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let message = format!("failed to create {}", folder.display());
+            Failure::permanent(Code::NoSpace, message).because(&error)
+        })?;
+        Ok(folder)
     }
 
     /// Whether a lock was lost to another run.
