@@ -11,7 +11,7 @@ use geo_traits::{
 };
 
 use super::{DatasetError, Session};
-use crate::model::{DatasetVersion, Finding, FindingKind};
+use crate::model::{DatasetVersion, Finding, FindingKind, PolicyLabel};
 
 /// How far in degrees a coordinate may lie outside: catalogs round to six digits.
 const ROUNDING: f64 = 1e-6;
@@ -89,7 +89,7 @@ fn differences(version: &DatasetVersion, counted: &Counted) -> Vec<Finding> {
         let hint = "geometries lie outside the catalog's extent: publish a version that is right";
         let show = |bbox: [f64; 4]| bbox.map(|degrees| degrees.to_string()).join(",");
         let mut found_text = show(found);
-        if !version.policy_label.is_some_and(|label| label.is_public()) {
+        if !version.policy_label.is_some_and(PolicyLabel::is_public) {
             "another extent".clone_into(&mut found_text);
         }
         findings

@@ -17,7 +17,7 @@ use futures::TryStreamExt;
 use super::check::{Partitions, check};
 use super::error::failure_below;
 use super::{DatasetError, functions, source};
-use crate::model::{DatasetVersion, Failure};
+use crate::model::{DatasetVersion, Failure, PolicyLabel};
 use crate::store::{Pin, Store};
 
 /// SQL over verified dataset versions, within a memory pool that spills to disk.
@@ -25,7 +25,7 @@ pub(crate) struct Session {
     pub(super) context: SessionContext,
     pub(super) tables: BTreeMap<String, Table>,
     /// Whether an error of the engine may be shown: it may quote values.
-    quotable: bool,
+    pub(super) quotable: bool,
 }
 
 /// What is known of a registered dataset version.
@@ -70,7 +70,7 @@ impl Session {
         let host = format!("t{}", self.tables.len());
         let opened = source::open(&self.context, &host, version, store, pins).await?;
         self.put(table, opened.provider)?;
-        self.quotable &= version.policy_label.is_some_and(|label| label.is_public());
+        self.quotable &= version.policy_label.is_some_and(PolicyLabel::is_public);
         let entry = Table { version: version.clone(), geometry: opened.geometry };
         self.tables.insert(table.to_owned(), entry);
         Ok(())

@@ -127,7 +127,7 @@ mod tests {
         let GeometryType::Point(point) = read.as_type() else { panic!("no point") };
         let coord = point.coord().unwrap();
         assert_eq!((coord.x(), coord.y(), coord.nth(2)), (-97.5, 38.0, Some(410.0)));
-        let polygon = r#"[[[0,0],[4,0],[4,4],[0,0]],[[1,1],[2,1],[2,2],[1,1]]]"#;
+        let polygon = "[[[0,0],[4,0],[4,4],[0,0]],[[1,1],[2,1],[2,2],[1,1]]]";
         let bytes = of(&format!(r#"{{"type":"MultiPolygon","coordinates":[{polygon}]}}"#)).unwrap();
         let read = ::wkb::reader::read_wkb(&bytes).unwrap();
         let GeometryType::MultiPolygon(parts) = read.as_type() else { panic!("no polygons") };

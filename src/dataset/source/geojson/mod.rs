@@ -1,4 +1,4 @@
-//! How is a GeoJSON FeatureCollection read as a table, a feature at a time?
+//! How is a GeoJSON `FeatureCollection` read as a table, a feature at a time?
 
 mod columns;
 mod reader;

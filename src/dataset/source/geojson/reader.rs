@@ -49,7 +49,10 @@ fn walk(
 ) -> Result<(), DataFusionError> {
     for feature in FeatureReader::from_reader(BufReader::new(source)).features() {
         // The parser's own words may quote values.
-        each(feature.map_err(|_| malformed(key, "it is no FeatureCollection, or cut short"))?)?;
+        let Ok(feature) = feature else {
+            return Err(malformed(key, "it is no FeatureCollection, or cut short"));
+        };
+        each(feature)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::dataset::source::open::{Files, Opened};
 /// Chunks that are read ahead, and batches that wait for the query.
 const AHEAD: usize = 2;
 
-/// Opens FeatureCollections as one table. They are read twice: once for the types of their
+/// Opens GeoJSON files as one table. They are read twice: once for the types of their
 /// properties, once for each query; never held as a whole.
 pub(in super::super) async fn open(files: Files) -> Result<Opened, DatasetError> {
     let mut kinds = Kinds::default();
