@@ -48,12 +48,12 @@ impl Check<'_> {
         kind: FindingKind,
         key: &str,
         hint: &str,
-        expected: impl ToString,
-        actual: impl ToString,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
     ) {
         let finding = self.find(kind, key, hint);
-        finding.expected = Some(expected.to_string());
-        finding.actual = Some(actual.to_string());
+        finding.expected = Some(expected.into());
+        finding.actual = Some(actual.into());
     }
 
     /// Whether an object is there. Of objects outside the version's own folders nothing is said:
@@ -72,7 +72,13 @@ impl Check<'_> {
         };
         if stated != actual {
             let hint = format!("the checksum given of {object} is not that of its bytes");
-            self.differ(FindingKind::ChecksumMismatch, key, &hint, stated, actual);
+            self.differ(
+                FindingKind::ChecksumMismatch,
+                key,
+                &hint,
+                stated.to_string(),
+                actual.to_string(),
+            );
         }
     }
 
@@ -81,7 +87,13 @@ impl Check<'_> {
         let (Some(stated), Some(bytes)) = (stated, (self.digests)(object)) else { return };
         if stated != bytes.size {
             let hint = format!("the size given of {object} is not that of its bytes");
-            self.differ(FindingKind::ChecksumMismatch, key, &hint, stated, bytes.size);
+            self.differ(
+                FindingKind::ChecksumMismatch,
+                key,
+                &hint,
+                stated.to_string(),
+                bytes.size.to_string(),
+            );
         }
     }
 

@@ -111,7 +111,8 @@ impl Documents {
             return Role::Release;
         }
         let items = format!("{}stac/items/", self.prefix("catalog"));
-        if key.starts_with(&items) && key.ends_with(".json") { Role::Item } else { Role::Other }
+        let item = key.strip_prefix(&items).and_then(|name| name.strip_suffix(".json"));
+        if item.is_some() { Role::Item } else { Role::Other }
     }
 
     /// `<zone>/<dataset>/<version>/`.

@@ -9,6 +9,7 @@ mod label;
 mod links;
 mod load;
 mod multihash;
+mod parts;
 mod rdf;
 mod reference;
 mod schema;

@@ -50,16 +50,16 @@ impl Rdf {
         let parser = RdfParser::from_format(format)
             .with_base_iri(&iri)
             .map_err(|error| error.to_string())?;
-        let mut names = Names { iri, known: HashMap::new() };
+        let mut skolem = Names { iri, known: HashMap::new() };
         let mut graph = Graph::new();
         for quad in parser.for_slice(bytes) {
             let quad = quad.map_err(|error| error.to_string())?;
             let subject = match quad.subject {
-                NamedOrBlankNode::BlankNode(node) => names.name(node).into(),
+                NamedOrBlankNode::BlankNode(node) => skolem.name(node).into(),
                 named @ NamedOrBlankNode::NamedNode(_) => named,
             };
             let object = match quad.object {
-                Term::BlankNode(node) => names.name(node).into(),
+                Term::BlankNode(node) => skolem.name(node).into(),
                 other => other,
             };
             graph.insert(&Triple::new(subject, quad.predicate, object));
