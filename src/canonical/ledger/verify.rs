@@ -158,7 +158,9 @@ impl Days<'_> {
             }
             let (more, findings) = read_links(batch).await?;
             links.extend(more);
-            findings.into_iter().for_each(|finding| self.find(finding));
+            for finding in findings {
+                self.find(finding);
+            }
         }
         let day = folder.rsplit('/').next().unwrap_or(folder);
         if self.checkpoints.contains_key(day) {
@@ -192,7 +194,9 @@ impl Days<'_> {
             self.agreeing += 1;
         }
         self.checkpointed = checkpoint.last.or(self.checkpointed);
-        findings.into_iter().for_each(|finding| self.find(finding));
+        for finding in findings {
+            self.find(finding);
+        }
         Ok(())
     }
 
