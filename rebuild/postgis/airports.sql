@@ -4,7 +4,7 @@ SELECT
     NULLIF(lid, '') AS lid,
     name,
     NULLIF(city, '') AS city,
-    CAST(NULLIF(elevation, '') AS INT) AS elevation_ft,
+    CAST(NULLIF(elevation, '') AS DOUBLE) AS elevation_ft,
     tz AS timezone,
     geometry AS geom
 FROM ks_airports

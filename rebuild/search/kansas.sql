@@ -73,6 +73,6 @@ SELECT
     d.south,
     d.east,
     d.north,
-    'dcat://' || d.dataset || '@' || d.dataset_version_id,
+    d.evidence_ref,
     d.policy_label
 FROM catalog_datasets AS d

@@ -174,7 +174,7 @@ pub(crate) struct StoreSpec {
 
 /// A plain value, or a reference to a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub(crate) enum OptionValue {
     /// Where the secret is: `env:NAME` or `file:PATH`.
     Secret {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -40,6 +41,16 @@ pub(crate) struct LoadedJob {
     /// Its name in `files`.
     pub(crate) file: String,
     pub(super) source: Source,
+}
+
+impl fmt::Debug for LoadedPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let jobs: Vec<_> = self.jobs.keys().map(JobId::as_str).collect();
+        f.debug_struct("LoadedPlan")
+            .field("file", &self.file)
+            .field("jobs", &jobs)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LoadedPlan {
@@ -221,8 +232,11 @@ fn walk(
             }
         };
         let name = paths::below(root, &path);
-        // Links are not followed: a folder that links to its parent has no end.
-        if kind.is_dir() {
+        if kind.is_symlink() {
+            // A folder that links to its parent has no end, and what lies elsewhere is not sealed.
+            let problem = Problem::of_file(name, "is a link, and links are not followed");
+            problems.push(problem.hint("put the file itself there".to_owned()));
+        } else if kind.is_dir() {
             walk(&path, root, files, problems);
         } else if kind.is_file() && [".yaml", ".yml", ".sql"].iter().any(|e| ends_with(&name, e)) {
             match read_file(&path, &name) {

@@ -1,5 +1,6 @@
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use super::load;
 use super::samples::{PLAN, kansas, of, table_job, tiles_job, wrong};
 
 #[test]
@@ -121,7 +122,7 @@ fn tiles_are_held_against_their_tables() {
         ("from: postgis/a", "from: postgis/z"),
         ("properties: [id]", "properties: [id], min_zoom: 12"),
         ("  sink:", "  query: SELECT 1\n  sink:"),
-        ("- projection: postgis/a", "- dataset: a"),
+        ("{ projection: postgis/a }", "{ dataset: a }"),
         ("tile_profile_version: 1", "tile_profile_version: 0"),
     ] {
         let tiles = good.replacen(from, to, 1);
@@ -141,7 +142,7 @@ fn a_cycle_is_shown_by_its_whole_path() {
     ]);
     let cycles: Vec<_> = found.iter().filter(|line| line.contains("itself")).collect();
     let path = "tiles/a -> tiles/b -> tiles/c -> tiles/a";
-    assert_eq!(cycles, [&format!("jobs/a.yaml:6:19: the job is derived from itself: {path}")]);
+    assert_eq!(cycles, [&format!("jobs/a.yaml:6:21: the job is derived from itself: {path}")]);
 }
 
 #[test]
@@ -173,13 +174,8 @@ fn a_plan_is_held_against_itself() {
             found.push(format!("{problem:?}"));
         }
     }
-    let twice = format!(
-        "{PLAN}{}",
-        PLAN.lines()
-            .skip(6)
-            .map(|l| format!("{}\n", l.replace("dev", "stage")))
-            .collect::<String>()
-    );
+    let (_, dev) = PLAN.split_once("environments:\n").unwrap();
+    let twice = format!("{PLAN}{}", dev.replace("dev:", "stage:"));
     found.extend(wrong(&[("plan.yaml", &twice), ("jobs/a.yaml", &job)]));
     insta::assert_snapshot!(found.join("\n"));
 }
@@ -196,12 +192,55 @@ fn a_problem_is_shown_under_its_line() {
 }
 
 #[test]
+fn what_lies_on_disk_is_read_or_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.yaml");
+    let say = || {
+        let problems = load(&file).unwrap_err();
+        problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    assert!(say()[0].starts_with("failed to read the file: "));
+    std::fs::write(&file, PLAN).unwrap();
+    assert_eq!(say(), ["no folder `jobs`"]);
+    std::fs::create_dir_all(folder.path().join("jobs/deep")).unwrap();
+    assert_eq!(say(), ["there is no rebuild job in the folder"]);
+    let job = table_job("postgis/a", "a").replace("SELECT id, geometry AS geom FROM a", "b.sql");
+    std::fs::write(folder.path().join("jobs/deep/a.yaml"), job).unwrap();
+    std::fs::write(folder.path().join("jobs/deep/a.sql"), "SELECT 1").unwrap();
+    let problem = load(&file).unwrap_err().remove(0);
+    assert_eq!(problem.message, "no file `jobs/deep/b.sql`");
+    assert_eq!(problem.hint.as_deref(), Some("did you mean `a.sql`?"));
+    // A name that can be opened from here.
+    assert!(std::path::Path::new(&problem.file).exists(), "{}", problem.file);
+    std::fs::rename(folder.path().join("jobs/deep/a.sql"), folder.path().join("jobs/deep/b.sql"))
+        .unwrap();
+    let plan = load(&file).unwrap();
+    assert_eq!(plan.files.len(), 3);
+    assert_eq!(plan.jobs[&"postgis/a".parse().unwrap()].sql.as_deref(), Some("SELECT 1"));
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("jobs/loop")).unwrap();
+    assert_eq!(say(), ["is a link, and links are not followed"]);
+    std::fs::remove_file(folder.path().join("jobs/loop")).unwrap();
+    std::fs::write(folder.path().join("jobs/big.yaml"), vec![b' '; 5_000_000]).unwrap();
+    assert_eq!(say(), ["is 5000000 bytes long; at most 4194304 are read"]);
+}
+
+#[test]
+fn what_a_snapshot_sealed_loads_like_the_disk() {
+    let disk = kansas();
+    let root = std::path::Path::new("/anywhere");
+    let sealed = super::read(disk.files.clone(), &disk.file, root).unwrap();
+    assert_eq!(sealed.jobs.keys().collect::<Vec<_>>(), disk.jobs.keys().collect::<Vec<_>>());
+    assert_eq!(sealed.base, root.join("plans"));
+}
+
+#[test]
 fn an_alias_bomb_is_refused() {
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-    for level in 1..10 {
+    let level = |level: usize| {
         let before = format!("*a{}, ", level - 1).repeat(10);
-        bomb += &format!("a{level}: &a{level} [{before}]\n");
-    }
+        format!("a{level}: &a{level} [{before}]\n")
+    };
+    let levels: Vec<_> = (1..10).map(level).collect();
+    let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}", levels.concat());
     let found = wrong(&[("plan.yaml", &bomb)]);
     assert_eq!(found.len(), 1, "{found:?}");
 }

@@ -111,20 +111,29 @@ spec:
 
 /// A job that makes tiles of tables.
 pub(super) fn tiles_job(name: &str, from: &[&str]) -> String {
-    let mut text = format!(
-        "apiVersion: coppice/v1\nkind: RebuildJob\nmetadata: {{ name: {name} }}\nspec:\n  inputs:\n"
-    );
-    for from in from {
-        text += &format!("    - projection: {from}\n");
-    }
-    text += "  sink:\n    tiles:\n      tile_profile_version: 1\n      min_zoom: 0\n      \
-             max_zoom: 8\n      layers:\n";
-    for (index, from) in from.iter().enumerate() {
-        text += &format!(
-            "        - {{ name: l{index}, from: {from}, geometry: geom, id: id, properties: [id] }}\n"
-        );
-    }
-    text
+    let inputs: Vec<_> = from.iter().map(|from| format!("{{ projection: {from} }}")).collect();
+    let layer = |(index, from): (usize, &&str)| {
+        format!("{{ name: l{index}, from: {from}, geometry: geom, id: id, properties: [id] }}")
+    };
+    let layers: Vec<_> = from.iter().enumerate().map(layer).collect();
+    let (inputs, layers) = (inputs.join("\n    - "), layers.join("\n        - "));
+    format!(
+        "\
+apiVersion: coppice/v1
+kind: RebuildJob
+metadata: {{ name: {name} }}
+spec:
+  inputs:
+    - {inputs}
+  sink:
+    tiles:
+      tile_profile_version: 1
+      min_zoom: 0
+      max_zoom: 8
+      layers:
+        - {layers}
+"
+    )
 }
 
 /// Reads a plan out of texts; the plan is `plan.yaml`.

@@ -60,9 +60,25 @@ mod tests {
         undescribed("plan", &inlined::<RecoveryPlan>(), &mut found);
         undescribed("job", &inlined::<RebuildJob>(), &mut found);
         assert_eq!(found, Vec::<String>::new());
-        for schema in [recovery_plan_schema(), rebuild_job_schema()] {
-            assert!(schema["title"].as_str().unwrap().starts_with("Coppice "));
+    }
+
+    /// The files are for editors: `coppice schema <name>` writes them.
+    #[test]
+    fn the_schemas_of_the_repository_are_current() {
+        for (name, schema) in
+            [("recovery-plan", recovery_plan_schema()), ("rebuild-job", rebuild_job_schema())]
+        {
             jsonschema::validator_for(&schema).unwrap();
+            assert!(schema["title"].as_str().unwrap().starts_with("Coppice "));
+            let file = format!("{}/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+            let current = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+            if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+                std::fs::write(&file, &current).unwrap();
+            }
+            assert!(
+                std::fs::read_to_string(&file).unwrap() == current,
+                "{file} is stale: run `UPDATE_SCHEMAS=1 cargo test --lib plan::schema`"
+            );
         }
     }
 }

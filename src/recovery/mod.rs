@@ -1,6 +1,8 @@
 //! Which action does which step? Survey, targets, and one file per step kind.
 
 mod actions;
+#[cfg(test)]
+mod documents;
 mod drive;
 mod governance;
 pub(crate) mod markers;

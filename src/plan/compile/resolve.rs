@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::toposort;
 use petgraph::graphmap::DiGraphMap;
@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::model::{Audience, DatasetVersionId, JobId, PolicyLabel, Sink};
 use crate::plan::hint::did_you_mean;
 use crate::plan::{
-    Expect, Facts, Input, LoadedJob, LoadedPlan, Problem, ResolvedInput, VersionFacts,
+    CatalogScope, Expect, Facts, Input, LoadedJob, LoadedPlan, Problem, ResolvedInput, VersionFacts,
 };
 
 /// A job with nothing left to choose.
@@ -167,8 +167,8 @@ fn one(
                     sink: needed.sink.clone(),
                 });
             }
-            Input::Catalog { .. } => {
-                let catalogs = catalog(&mut resolved, facts);
+            Input::Catalog { catalog: scope } => {
+                let catalogs = catalogs(job, *scope, &mut resolved, facts);
                 resolved.inputs.push(catalogs);
             }
         }
@@ -189,17 +189,47 @@ fn inherit(job: &mut ResolvedJob, version: &VersionFacts, facts: &Facts) {
     job.versions.insert(version.version.clone(), lineage);
 }
 
-/// The catalogs that the job's audience may see: what it may not see is left out, not refused.
-fn catalog(job: &mut ResolvedJob, facts: &Facts) -> ResolvedInput {
-    let mut versions = Vec::new();
-    for version in &facts.versions {
-        if label(version, facts).is_some_and(|label| label.may_reach(job.audience)) {
-            versions.push((version.dataset.clone(), version.version.clone(), version.catalog));
-            inherit(job, version, facts);
-        }
+/// The catalogs that a job reads: what its audience may not see is left out, not refused.
+fn catalogs(
+    job: &LoadedJob,
+    scope: CatalogScope,
+    resolved: &mut ResolvedJob,
+    facts: &Facts,
+) -> ResolvedInput {
+    let audience = resolved.audience;
+    let mut seen = catalog(job, scope, facts);
+    seen.retain(|v| label(v, facts).is_some_and(|label| label.may_reach(audience)));
+    seen.sort_by_key(|v| (&v.dataset, &v.version));
+    for version in &seen {
+        inherit(resolved, version, facts);
     }
-    versions.sort();
-    ResolvedInput::Catalog { versions }
+    let name = |v: &VersionFacts| (v.dataset.clone(), v.version.clone(), v.catalog);
+    ResolvedInput::Catalog { versions: seen.into_iter().map(name).collect() }
+}
+
+/// The versions whose catalogs a job reads, whoever may see them.
+fn catalog<'a>(job: &LoadedJob, scope: CatalogScope, facts: &'a Facts) -> Vec<&'a VersionFacts> {
+    if scope == CatalogScope::All {
+        return facts.versions.iter().collect();
+    }
+    let named = |dataset: &str| {
+        job.job.spec.inputs.iter().find_map(|input| match input {
+            Input::Dataset { dataset: of, version, .. } if of == dataset => version.as_deref(),
+            _ => None,
+        })
+    };
+    let datasets: BTreeSet<_> = facts.versions.iter().map(|v| v.dataset.as_str()).collect();
+    let current = datasets.into_iter().filter_map(|dataset| choose(dataset, named(dataset), facts));
+    current.collect()
+}
+
+/// The version that a job reads: the one that it names, else the released one, else the newest.
+fn choose<'a>(dataset: &str, wanted: Option<&str>, facts: &'a Facts) -> Option<&'a VersionFacts> {
+    let mut held = facts.versions.iter().filter(|v| v.dataset == dataset);
+    match wanted {
+        Some(wanted) => held.find(|v| v.version.as_str() == wanted),
+        None => held.max_by_key(|v| (v.released, &v.version)),
+    }
 }
 
 fn pick<'a>(
@@ -209,24 +239,21 @@ fn pick<'a>(
     wanted: Option<&str>,
     facts: &'a Facts,
 ) -> Result<&'a VersionFacts, Box<Problem>> {
-    let at = format!("spec/inputs/{index}");
-    let problem = |field: &str, message: String, hint| {
-        Box::new(job.source.problem(&format!("{at}/{field}"), message).hint(hint))
-    };
-    let held: Vec<_> = facts.versions.iter().filter(|v| v.dataset == dataset).collect();
-    if held.is_empty() {
-        let known: Vec<_> = facts.versions.iter().map(|v| v.dataset.as_str()).collect();
-        let message = format!("no version of dataset `{dataset}` is there");
-        return Err(problem("dataset", message, did_you_mean(dataset, known)));
+    if let Some(found) = choose(dataset, wanted, facts) {
+        return Ok(found);
     }
-    let Some(wanted) = wanted else {
-        // The released one, else the newest.
-        let newest = held.iter().max_by_key(|v| (v.released, &v.version)).copied();
-        return newest.ok_or_else(|| problem("dataset", "no version".to_owned(), None));
+    let held = facts.versions.iter().filter(|v| v.dataset == dataset);
+    let known: Vec<_> = held.map(|v| v.version.as_str()).collect();
+    let (field, message, hint) = match wanted {
+        Some(wanted) if !known.is_empty() => {
+            let message = format!("dataset `{dataset}` has no version `{wanted}`");
+            ("version", message, did_you_mean(wanted, known))
+        }
+        _ => {
+            let known: Vec<_> = facts.versions.iter().map(|v| v.dataset.as_str()).collect();
+            let message = format!("no version of dataset `{dataset}` is there");
+            ("dataset", message, did_you_mean(dataset, known))
+        }
     };
-    held.iter().find(|v| v.version.as_str() == wanted).copied().ok_or_else(|| {
-        let known: Vec<_> = held.iter().map(|v| v.version.as_str()).collect();
-        let message = format!("dataset `{dataset}` has no version `{wanted}`");
-        problem("version", message, did_you_mean(wanted, known))
-    })
+    Err(Box::new(job.source.problem(&format!("spec/inputs/{index}/{field}"), message).hint(hint)))
 }

@@ -1,4 +1,4 @@
-use super::steps::{After, Steps, ended, id, succeeded};
+use super::steps::{After, Steps, ended, id, segment, succeeded};
 use crate::digest::Digest;
 use crate::model::{DatasetVersionId, Zone};
 use crate::plan::{
@@ -107,7 +107,7 @@ pub(super) fn prove_in_place(
         let params = VerifyVersionParams { dataset: dataset.clone(), version: version.clone() };
         steps
             .add(
-                id(&["verify", "version", version.as_str()]),
+                id(&["verify", "version", &segment(version)]),
                 StepKind::VerifyVersion,
                 vec![succeeded(&["fence"])],
             )
@@ -123,7 +123,7 @@ pub(super) fn prove_in_place(
     for (dataset, version) in versions {
         let after = vec![
             succeeded(&["fence"]),
-            ended(&["verify", "version", version.as_str()]),
+            ended(&["verify", "version", &segment(version)]),
             ended(&["verify", "catalog"]),
         ];
         intact_gate(steps, dataset, version, after);
@@ -188,7 +188,10 @@ fn ledger_gate(steps: &mut Steps) {
 
 fn intact_gate(steps: &mut Steps, dataset: &str, version: &DatasetVersionId, after: After) {
     let words = format!("{dataset} is whole");
-    gate(steps, &GateParams::CanonicalIntact { version: version.clone() }, after, &words);
+    steps
+        .add(id(&["gate", "canonical-intact", &segment(version)]), StepKind::Gate, after)
+        .params(&GateParams::CanonicalIntact { version: version.clone() })
+        .action(words);
 }
 
 /// Adds a gate: it waits for ends, so that a step that fails shuts it with evidence.

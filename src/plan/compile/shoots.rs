@@ -1,6 +1,6 @@
 use super::resolve::ResolvedJob;
 use super::roots;
-use super::steps::{Steps, ended, id, succeeded};
+use super::steps::{Steps, ended, id, segment, succeeded};
 use crate::model::RunMode;
 use crate::plan::{
     Candidate, DecideParams, Facts, GateParams, PlanSpec, ProveParams, RebuildParams, StepKind,
@@ -28,8 +28,8 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
             succeeded(&["gate", "ledger"]),
             succeeded(&["gate", "policy", name]),
         ];
-        let intact = |version: &str| succeeded(&["gate", "canonical-intact", version]);
-        after.extend(job.versions.keys().map(|version| intact(version.as_str())));
+        let intact = |version| succeeded(&["gate", "canonical-intact", &segment(version)]);
+        after.extend(job.versions.keys().map(intact));
         after.extend(job.needs.iter().map(|needed| succeeded(&["prove", needed.as_str()])));
         let estimate = job.rows().map(|rows| 1 + rows / BUILD_RATE);
         steps

@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::StepId;
+use crate::digest::Digest;
+use crate::model::{DatasetVersionId, StepId};
 use crate::plan::{Pool, StepKind, StepSpec, When};
 
 /// Steps as they are made. A step waits only for steps that were made before it, so that the
@@ -39,6 +40,10 @@ impl Steps {
                 None if self.has(&before) => edges.push((before, when)),
                 _ => {}
             }
+        }
+        // It is read back out of the journal by a resume.
+        if id.as_str().parse::<StepId>().is_err() {
+            self.broken.push(format!("`{id}` is no step id"));
         }
         if !self.ids.insert(id.clone()) {
             self.broken.push(format!("two steps are named {id}"));
@@ -117,6 +122,20 @@ impl Entry<'_> {
 /// A step id of segments.
 pub(super) fn id(segments: &[&str]) -> StepId {
     StepId::of(segments)
+}
+
+/// A dataset version as a segment of a step id. What a step id cannot hold is replaced, and a
+/// piece of the digest keeps two such versions apart.
+pub(super) fn segment(version: &DatasetVersionId) -> String {
+    let text = version.as_str();
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if text.chars().all(good) && !text.starts_with('.') {
+        return text.to_owned();
+    }
+    let clean: String = text.chars().map(|c| if good(c) { c } else { '_' }).collect();
+    format!("{}-{}", clean.trim_start_matches('.'), &Digest::blake3(text.as_bytes()).hex()[..8])
+        .trim_start_matches('-')
+        .to_owned()
 }
 
 /// An edge to a step that has to succeed.

@@ -8,8 +8,8 @@ use crate::digest::Digest;
 use crate::model::{Audience, JobId, PolicyLabel, RunMode, StepId, Zone};
 use crate::plan::samples::{PLAN, facts, kansas, of, table_job, tiles_job, version};
 use crate::plan::{
-    DecideParams, Facts, GateParams, LoadedPlan, RebuildParams, RecoveryGraph, StepKind, StepSpec,
-    When,
+    DecideParams, Facts, GateParams, LoadedPlan, RebuildParams, RecoveryGraph, ResolvedInput,
+    StepKind, StepSpec, VersionFacts, When,
 };
 
 fn graph(facts: &Facts, mode: RunMode) -> RecoveryGraph {
@@ -208,6 +208,40 @@ fn a_version_is_the_asked_one_else_the_released_one_else_the_newest() {
 }
 
 #[test]
+fn the_current_catalog_has_one_version_of_each_dataset() {
+    let read = |name: &str, facts: &Facts| {
+        let inputs = rebuild(&graph(facts, RunMode::Restore), name).inputs;
+        let catalog = inputs.into_iter().find_map(|input| match input {
+            ResolvedInput::Catalog { versions } => Some(versions),
+            _ => None,
+        });
+        catalog.unwrap().into_iter().map(|(_, version, _)| version.to_string()).collect::<Vec<_>>()
+    };
+    let mut facts = facts();
+    facts.versions.push(VersionFacts { released: false, ..version("ks_airports", "2027-01.new") });
+    facts.versions.push(version("ks_airports", "2025-01.old"));
+    let current = ["2026-02.c4f9633b", "2026-02.9af6383b", "2026-02.02951798", "2026-02.d1c078f2"];
+    assert_eq!(read("search/kansas", &facts), current);
+    assert_eq!(read("graph/kansas", &facts).len(), 6);
+    facts.versions[2].policy_label = Some(PolicyLabel::Restricted);
+    assert_eq!(read("search/kansas", &facts).len(), 3);
+    assert_eq!(read("graph/kansas", &facts).len(), 6);
+}
+
+#[test]
+fn a_version_with_an_odd_name_has_steps_of_its_own() {
+    let mut facts = facts();
+    for (index, name) in [".a b", "_a b", "ä/".trim_end_matches('/'), "ö"].iter().enumerate() {
+        facts.versions[index].version = name.parse().unwrap();
+    }
+    let graph = graph(&facts, RunMode::Rebuild);
+    for id in ids(&graph, "") {
+        assert!(id.parse::<StepId>().is_ok(), "{id}");
+    }
+    assert_eq!(ids(&graph, "gate/canonical-intact/").len(), 4);
+}
+
+#[test]
 fn a_generation_is_named_by_all_that_decides_its_content_and_by_nothing_else() {
     let name = |facts: &Facts, job: &str| rebuild(&graph(facts, RunMode::Restore), job).generation;
     let base = facts();
@@ -360,15 +394,15 @@ proptest! {
  prop_assert!(before);
                 for input in &params.inputs {
                     match input {
-                        crate::plan::ResolvedInput::Dataset { version, .. } => {
+                        ResolvedInput::Dataset { version, .. } => {
                             let before = has(&format!("gate/canonical-intact/{version}"));
  prop_assert!(before);
                         }
-                        crate::plan::ResolvedInput::Projection { job, .. } => {
+                        ResolvedInput::Projection { job, .. } => {
                             let before = has(&format!("prove/{job}"));
  prop_assert!(before);
                         }
-                        crate::plan::ResolvedInput::Catalog { .. } => {}
+                        ResolvedInput::Catalog { .. } => {}
                     }
                 }
             }

@@ -32,5 +32,6 @@ pub(crate) fn json(graph: &RecoveryGraph) -> Value {
         "steps": steps,
         "critical_path": path.steps,
         "critical_path_seconds": path.seconds,
+        "critical_path_unknown": path.unknown,
     })
 }

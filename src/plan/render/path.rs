@@ -13,6 +13,8 @@ pub(crate) struct CriticalPath {
     pub(crate) steps: Vec<StepId>,
     /// How long they may take together; steps that nothing is known of count as one second.
     pub(crate) seconds: u64,
+    /// Of how many of them nothing is known.
+    pub(crate) unknown: usize,
 }
 
 /// Finds the way through the graph that takes longest.
@@ -29,14 +31,16 @@ pub(crate) fn critical_path(graph: &RecoveryGraph) -> CriticalPath {
     }
     let end = (0..longest.len()).min_by_key(|&i| (u64::MAX - seconds_to(&longest, i), i));
     let seconds = end.map_or(0, |i| seconds_to(&longest, i));
-    let mut steps = Vec::new();
+    let (mut steps, mut unknown) = (Vec::new(), 0);
     let mut next = end;
     while let Some(index) = next {
-        steps.extend(graph.steps.get(index).map(|step| step.id.clone()));
+        let step = graph.steps.get(index);
+        steps.extend(step.map(|step| step.id.clone()));
+        unknown += usize::from(step.is_some_and(|step| step.estimate_seconds.is_none()));
         next = longest.get(index).and_then(|(_, before)| *before);
     }
     steps.reverse();
-    CriticalPath { steps, seconds }
+    CriticalPath { steps, seconds, unknown }
 }
 
 fn seconds_to(longest: &[(u64, Option<usize>)], index: usize) -> u64 {

@@ -31,7 +31,7 @@ fn the_tree_fits_a_terminal() {
     let shown = text(&rehearsal());
     assert!(shown.lines().all(|line| line.chars().count() <= 80));
     // Every step has a line.
-    assert_eq!(shown.lines().count(), rehearsal().steps.len() + 5);
+    assert_eq!(shown.lines().count(), rehearsal().steps.len() + 6);
     insta::assert_snapshot!(shown);
 }
 

@@ -15,13 +15,13 @@ pub(crate) fn text(graph: &RecoveryGraph) -> String {
     if let Some(snapshot) = &graph.snapshot {
         lines.push(format!("snapshot {snapshot}"));
     }
-    lines.push(format!(
-        "{} {}: {} steps, about {} s on the longest way (marked *)",
-        graph.mode,
-        graph.environment,
-        graph.steps.len(),
-        path.seconds
-    ));
+    let count = graph.steps.len();
+    lines.push(format!("{} {}, {count} steps", graph.mode, graph.environment));
+    let unknown = match path.unknown {
+        0 => String::new(),
+        n => format!(" and {n} of unknown length"),
+    };
+    lines.push(format!("The longest way (*) is reckoned at {} s{unknown}.", path.seconds));
     lines.push("A step stands under the last it waits for; +n: it waits for n more.".to_owned());
     lines.push(String::new());
     let tree = Tree { graph, children: children(graph), marked: path.steps };
