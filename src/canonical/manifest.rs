@@ -26,8 +26,9 @@ pub(crate) struct Manifest {
     pub(crate) sealed_at: DateTime<Utc>,
     /// Where it came from.
     pub(crate) source: Source,
-    /// The head of the ledger, read before anything else; `None` where there is no ledger.
-    pub(crate) ledger_head: Option<LedgerHead>,
+    /// The hash of the ledger's last record, read before anything else; `None` where there is no
+    /// ledger.
+    pub(crate) ledger_head: Option<Digest>,
     /// The defects that the stores had when they were sealed.
     pub(crate) known_findings: Vec<Finding>,
     /// The shards, in the order of the walk; those of one prefix follow each other by key.
@@ -58,18 +59,6 @@ pub(crate) struct Source {
     pub(crate) zones: BTreeMap<Zone, String>,
     /// The program that sealed it.
     pub(crate) tool: String,
-}
-
-/// The ledger's head as it was when the walk began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct LedgerHead {
-    /// The hash of the last record.
-    pub(crate) event_hash: Digest,
-    /// How many records there are, where the head says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) records: Option<u64>,
-    /// The key of the head document.
-    pub(crate) key: String,
 }
 
 /// A shard of the manifest, and what it holds in all.
