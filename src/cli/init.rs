@@ -19,7 +19,7 @@ pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble
     let request = request(RunMode::Rebuild, args, &RunArgs::default(), &state)?;
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
     let env = request.env.clone();
-    let world = recovery::open(&request, journal).await?;
+    let world = recovery::open(&request, journal).await.map_err(super::run::refused)?;
     let put = recovery::markers::put(&world).await;
     world.close().await?;
     let marked = put?;

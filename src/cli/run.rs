@@ -18,8 +18,8 @@ use super::{args, plan};
 use crate::journal::{Journal, RunState};
 use crate::model::{Failure, Outcome, RunId, RunMode};
 use crate::receipt::Receipt;
-use crate::canonical::Filter;
-use crate::recovery::{self, Existing, Governance, Prepared, Refusal, Request, Watch};
+use crate::canonical::{Existing, Filter};
+use crate::recovery::{self, Governance, Prepared, Refusal, Request, Watch};
 use crate::report;
 
 /// `coppice rehearse`.
@@ -80,7 +80,7 @@ pub(super) async fn resume(global: &Global, run: RunId) -> Result<Exit, Trouble>
     let (watch, ended) = watch(global);
     let done = recovery::resume(run, state.dir(), journal, watch).await;
     ended.cancel();
-    conclude(global, &state, &done?).await
+    conclude(global, &state, &done?)
 }
 
 /// What all runs are asked alike.
@@ -124,7 +124,7 @@ async fn go(global: &Global, state: &State, request: Request) -> Result<Exit, Tr
     let (watch, ended) = watch(global);
     let done = recovery::execute(prepared, watch).await;
     ended.cancel();
-    conclude(global, state, &done?).await
+    conclude(global, state, &done?)
 }
 
 /// Resolves and compiles what was asked.
@@ -132,10 +132,15 @@ pub(super) async fn prepare(
     request: Request,
     journal: Arc<dyn Journal>,
 ) -> Result<Prepared, Trouble> {
-    recovery::prepare(request, journal).await.map_err(|refusal| match refusal {
+    recovery::prepare(request, journal).await.map_err(refused)
+}
+
+/// Why a run cannot start, for the terminal.
+pub(super) fn refused(refusal: Refusal) -> Trouble {
+    match refusal {
         Refusal::Failure(failure) => Trouble::Failure(failure),
         Refusal::Problems(problems) => Trouble::Problems(problems),
-    })
+    }
 }
 
 /// How this command watches its run: Ctrl-C drains it, a second one kills the process.
@@ -160,8 +165,8 @@ async fn drain_on_signal(cancel: CancellationToken, ended: CancellationToken) {
 }
 
 /// Prints the receipt of a run that ended, or how to go on with one that did not.
-async fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit, Trouble> {
-    let Some(receipt) = super::runs::stored(state, run.run).await? else {
+fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit, Trouble> {
+    let Some(receipt) = recovery::stored_receipt(state.dir(), run.run)? else {
         return Err(Failure::cancelled()
             .hint(format!("go on with it: coppice resume {}", run.run))
             .into());

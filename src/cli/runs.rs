@@ -8,10 +8,8 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use super::state::State;
 use crate::journal::{Journal, RunSummary, load};
 use crate::model::{Code, Failure, RunId};
-use crate::receipt::Receipt;
 use crate::recovery;
 
 #[derive(Serialize)]
@@ -78,7 +76,7 @@ pub(super) async fn receipt(
     restricted: bool,
 ) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let Some(receipt) = stored(&state, run).await? else {
+    let Some(receipt) = recovery::stored_receipt(state.dir(), run)? else {
         let journal = state.journal().await?;
         // Says so when there is no such run at all.
         load(&journal, run).await.map_err(Failure::from)?;
@@ -86,26 +84,15 @@ pub(super) async fn receipt(
             .hint(format!("look at it with `coppice status {run}`"))
             .into());
     };
-    let receipt = if restricted { recovery::unhash(receipt, state.dir(), run).await? } else { receipt };
-    output::plain(&format!("{:#}", serde_json::to_value(&receipt).map_err(internal)?))?;
+    let shown = if restricted {
+        recovery::unhash(&receipt, state.dir(), run)?
+    } else {
+        serde_json::to_value(&receipt).map_err(|error| {
+            Failure::permanent(Code::Internal, "failed to write the receipt").because(&error)
+        })?
+    };
+    output::plain(&format!("{shown:#}"))?;
     Ok(Exit::Done)
-}
-
-/// Reads the stored receipt of a run.
-pub(super) async fn stored(state: &State, run: RunId) -> Result<Option<Receipt>, Failure> {
-    let path = recovery::receipt_path(state.dir(), run);
-    match tokio::fs::read(&path).await {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(internal)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            let message = format!("failed to read the receipt {}", path.display());
-            Err(Failure::permanent(Code::Journal, message).because(&error))
-        }
-    }
-}
-
-fn internal(error: serde_json::Error) -> Failure {
-    Failure::permanent(Code::Internal, "failed to read or write a receipt").because(&error)
 }
 
 /// `coppice discard`.

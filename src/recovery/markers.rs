@@ -15,7 +15,8 @@ fn marked_as(world: &World) -> String {
     }
 }
 
-fn init_line(world: &World) -> String {
+/// The exact command that would mark the targets.
+pub(super) fn init_line(world: &World) -> String {
     format!("coppice init {} --env {}", world.setting.plan.display(), world.setting.name)
 }
 
@@ -28,13 +29,17 @@ pub(crate) async fn check(world: &World) -> Result<(), Failure> {
     let pool = world.targets.pool().await?;
     let identity = postgres::system_identity(pool).await?;
     let found = postgres::read_marker(pool).await?;
-    let found = found.map(|found| Marker {
+    judge(found.map(of_database).as_ref(), &name, &identity, &init)
+}
+
+/// A database's marker as the document that is judged.
+pub(super) fn of_database(found: postgres::Marker) -> Marker {
+    Marker {
         version: Marker::VERSION,
         environment: found.environment,
         identity: found.identity,
         created_at: found.created_at,
-    });
-    judge(found.as_ref(), &name, &identity, &init)
+    }
 }
 
 /// Puts the markers where there are none; one that is there must be the same. Gives the names of

@@ -35,3 +35,15 @@ pub(crate) struct GateOutput {
     #[serde(default)]
     pub(crate) pins: Vec<Digest>,
 }
+
+/// What the ledger's verification found out, for the record that a run appends to it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct LedgerOutput {
+    /// Counts.
+    #[serde(flatten)]
+    pub(crate) read: VerifyOutput,
+    /// The newest record that a checkpoint knows of, in the chain or lost.
+    pub(crate) checkpointed: Option<Digest>,
+    /// The head as the snapshot has it.
+    pub(crate) snapshot_head: Option<Digest>,
+}

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::governance::{self, Governance};
-use super::setting::{Existing, Setting};
+use super::setting::Setting;
 use super::survey;
 use super::world::World;
 use crate::access::Actor;
-use crate::canonical::Filter;
+use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunRequest};
-use crate::model::{Code, Failure, JobId, RunId, RunMode};
+use crate::model::{Code, DatasetVersionId, Failure, JobId, RunId, RunMode};
 use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, compile};
 
 /// What the operator asked.
@@ -53,8 +53,6 @@ pub(crate) struct Prepared {
     pub(crate) run: RunId,
     /// Its targets, opened.
     pub(crate) world: Arc<World>,
-    /// What was found out.
-    pub(crate) facts: Facts,
     /// The compiled graph.
     pub(crate) graph: RecoveryGraph,
     /// Who answers for it.
@@ -78,18 +76,13 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// Resolves and compiles; writes nothing.
-pub(crate) async fn prepare(
-    request: Request,
-    journal: Arc<dyn Journal>,
-) -> Result<Prepared, Refusal> {
-    let run = RunId::now();
+/// Opens the targets that a request means; writes nothing.
+pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result<World, Refusal> {
     let environment = request
         .plan
         .environment(&request.env)
         .map_err(|problem| Refusal::Problems(vec![problem]))?
         .clone();
-    let git_commit = governance::judge(&request, &environment).await?;
     let setting = Setting {
         mode: request.mode,
         name: request.env.clone(),
@@ -100,15 +93,32 @@ pub(crate) async fn prepare(
         existing: request.existing,
         filter: request.filter.clone(),
         incident_at: request.incident_at,
+        public: Vec::new(),
     };
-    let world = World::open(run, setting, &request.state, journal).await?;
+    Ok(World::open(RunId::now(), setting, &request.state, journal).await?)
+}
+
+/// Resolves and compiles; writes nothing.
+pub(crate) async fn prepare(
+    request: Request,
+    journal: Arc<dyn Journal>,
+) -> Result<Prepared, Refusal> {
+    let mut world = open(&request, journal).await?;
+    let git_commit = governance::judge(&request, &world.setting.environment).await?;
     let facts = survey::facts(&world, &request).await?;
+    world.setting.public = public(&facts);
     let plan = in_scope(&request);
     let graph = compile(&plan, &facts, request.mode).map_err(Refusal::Problems)?;
     expected(&request, &graph)?;
     let actor = Actor::resolve(request.governance.actor.as_deref());
     let record = record(&request, &world, &facts, &actor, git_commit);
-    Ok(Prepared { run, world: Arc::new(world), facts, graph, actor, record })
+    Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
+}
+
+/// The versions whose names outputs may print.
+fn public(facts: &Facts) -> Vec<(String, DatasetVersionId)> {
+    let public = facts.versions.iter().filter(|v| v.policy_label.is_some_and(|l| l.is_public()));
+    public.map(|version| (version.dataset.clone(), version.version.clone())).collect()
 }
 
 /// A filtered restore takes canonical objects alone: a projection of a part would be a lie.

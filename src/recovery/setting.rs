@@ -5,19 +5,9 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::canonical::Filter;
-use crate::model::RunMode;
+use crate::canonical::{Existing, Filter};
+use crate::model::{DatasetVersionId, RunMode};
 use crate::plan::{Environment, Limits};
-
-/// What to do with another object found in a place that may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Existing {
-    /// It stays.
-    Keep,
-    /// The snapshot's object replaces it.
-    Replace,
-}
 
 /// The setting of a run. Secrets are references still.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,4 +30,6 @@ pub(crate) struct Setting {
     pub(crate) filter: Filter,
     /// When the incident happened.
     pub(crate) incident_at: Option<DateTime<Utc>>,
+    /// The dataset versions whose names outputs may print.
+    pub(crate) public: Vec<(String, DatasetVersionId)>,
 }

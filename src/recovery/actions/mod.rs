@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::World;
+use super::{VerifiedOutput, World};
 use crate::engine::{Action, Bind};
-use crate::model::Failure;
+use crate::model::{Failure, Output};
 use crate::plan::{StepKind, StepSpec};
 
 mod clean_up;
@@ -45,4 +45,18 @@ impl Bind for Actions {
             StepKind::CleanUp => Ok(clean_up::bind(world)),
         }
     }
+}
+
+/// Adds up what the shards of a verifying step read.
+fn join_verified(shards: Vec<Output>) -> Result<Output, Failure> {
+    let mut sum = VerifiedOutput::default();
+    let mut findings = Vec::new();
+    for shard in shards {
+        let one: VerifiedOutput = shard.read()?;
+        sum.read.objects += one.read.objects;
+        sum.read.bytes += one.read.bytes;
+        sum.pins.extend(one.pins);
+        findings.extend(shard.findings);
+    }
+    Ok(Output::of(&sum)?.with_findings(findings))
 }
