@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -59,24 +59,23 @@ impl CanonicalStores {
         self.zones.get(&zone).unwrap_or(&self.default)
     }
 
-    /// Walks every object in the order of publication reversed: references first. Within each
-    /// folder of `ORDER`, keys come by their bytes.
-    pub(crate) fn walk(&self) -> BoxStream<'static, Result<Walked, StoreError>> {
-        let folders = ORDER.map(|(zone, folder)| {
-            // The heads were walked first of all.
-            let skip = if folder == "audit" { vec![layout::HEADS.to_owned()] } else { Vec::new() };
-            self.of_zone(zone).walk_without(folder, skip)
-        });
-        let skip = ORDER.map(|(_, folder)| format!("{folder}/"));
-        let rest = self.of_zone(Zone::Other).walk_without("", skip.into());
-        futures::stream::iter(folders.into_iter().chain([rest])).flatten().boxed()
-    }
-
-    /// Walks the objects below one prefix of one zone.
-    pub(crate) fn walk_below(
+    /// Walks the objects of these zones (none named is all) in the order of publication reversed:
+    /// references first. Within each part of a manifest, keys come by their bytes.
+    pub(crate) fn walk(
         &self,
-        prefix: &str,
+        only: &BTreeSet<Zone>,
     ) -> BoxStream<'static, Result<Walked, StoreError>> {
-        self.of_key(prefix).walk(prefix)
+        let meant = |zone: &Zone| only.is_empty() || only.contains(zone);
+        let mut walks = Vec::new();
+        for (zone, folder) in ORDER.iter().filter(|(zone, _)| meant(zone)) {
+            // The heads are walked first of all.
+            let skip = if *folder == "audit" { vec![layout::HEADS.to_owned()] } else { Vec::new() };
+            walks.push(self.of_zone(*zone).walk_without(folder, skip));
+        }
+        if meant(&Zone::Other) {
+            let skip = ORDER.map(|(_, folder)| folder.to_owned());
+            walks.push(self.of_zone(Zone::Other).walk_without("", skip.into()));
+        }
+        futures::stream::iter(walks).flatten().boxed()
     }
 }

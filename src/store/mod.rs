@@ -15,6 +15,9 @@ mod remote;
 #[cfg(test)]
 mod contract;
 
+#[cfg(test)]
+pub(crate) use contract::nasty_keys;
+
 pub(crate) use backend::ByteStream;
 pub(crate) use error::StoreError;
 pub(crate) use facade::Store;

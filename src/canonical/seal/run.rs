@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -132,7 +133,8 @@ struct Sealer<'a> {
 impl Sealer<'_> {
     /// Several objects at once; what comes out keeps the order of the walk.
     async fn walk(&self, former: Option<Former>, into: &mut Collector) -> Result<(), Failure> {
-        let met = with_former(self.from.walk().map_err(Failure::from).boxed(), former);
+        let met =
+            with_former(self.from.walk(&BTreeSet::new()).map_err(Failure::from).boxed(), former);
         let mut done = met.map_ok(|met| self.one(met)).try_buffered(self.options.at_once).boxed();
         while let Some(done) = done.try_next().await? {
             match done {
@@ -276,13 +278,13 @@ fn with_former(walk: Walk, former: Option<Former>) -> BoxStream<'static, Result<
         let mut gone = Vec::new();
         let Some(walked) = walk.try_next().await? else {
             let rest = match &mut former {
-                Some(former) => former.rest().await?,
+                Some(former) => former.entries.rest().await?,
                 None => None,
             };
             return Ok::<_, Failure>(rest.map(|rest| (vec![Met::Gone(rest)], (walk, former))));
         };
         let entry = match &mut former {
-            Some(former) => former.at(walked.name(), &mut gone).await?,
+            Some(former) => former.entries.at(walked.name(), &mut gone).await?,
             None => None,
         };
         let met = match walked {
