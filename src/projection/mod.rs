@@ -3,5 +3,6 @@
 mod contract;
 pub(crate) mod files;
 pub(crate) mod postgis;
+pub(crate) mod tiles;
 
 pub(crate) use contract::{Change, Generation, Held, Projection, StageContext};
