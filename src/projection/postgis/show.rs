@@ -100,13 +100,13 @@ pub(super) async fn remove(
     }
     let drop = sql("DROP VIEW {}", &[Part::Qualified(&table.schema, &table.table)]);
     let dropped = execute(connection, "drop the live view", &drop).await;
-    Ok(dropped.map(|_| ()).map_err(|source| match source.sqlstate().as_deref() {
+    dropped.map(|_| ()).map_err(|source| match source.sqlstate().as_deref() {
         Some("2BP01") => {
             let what = format!("{}.{}", table.schema, table.table);
             PostgisError::Depended { what, source }
         }
         _ => source.into(),
-    })?)
+    })
 }
 
 async fn in_savepoint(

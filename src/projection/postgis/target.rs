@@ -29,10 +29,10 @@ impl PostgisProjection {
         let (job, digest) = (&generation.job, &generation.digest);
         let mut connection = self.pool.acquire().await.map_err(failed)?;
         let home = table::generation_schema(digest);
-        let recorded = match has_registry(&self.pool).await? {
-            true => registry::recorded(&mut connection, job, digest).await?,
-            false => None,
-        };
+        let mut recorded = None;
+        if has_registry(&self.pool).await? {
+            recorded = registry::recorded(&mut connection, job, digest).await?;
+        }
         let Some(recorded) = recorded else {
             let there = schema_exists(&mut connection, &home).await?;
             return Ok(if there { Held::Partial } else { Held::Absent });
@@ -70,10 +70,10 @@ impl PostgisProjection {
         }
         let failed = PgError::sql("record a proof");
         let mut connection = self.pool.acquire().await.map_err(failed)?;
-        match registry::record_proof(&mut connection, generation, proof).await? {
-            true => Ok(()),
-            false => Err(PostgisError::Absent { job, generation: digest }),
+        if registry::record_proof(&mut connection, generation, proof).await? {
+            return Ok(());
         }
+        Err(PostgisError::Absent { job, generation: digest })
     }
 
     async fn drop_generation(&self, generation: &Generation) -> Result<(), PostgisError> {

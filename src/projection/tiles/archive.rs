@@ -80,7 +80,7 @@ impl Spool {
             return Err(TilesError::Row("a tile that came twice"));
         }
         let spool = Path::new("the spool");
-        let file = self.file.into_inner().map_err(|error| error.into_error());
+        let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
         let file = file.map_err(TilesError::local(spool))?;
         let summary = self.summary.unwrap_or_default();
         let out = File::create(to).map_err(TilesError::local(to))?;

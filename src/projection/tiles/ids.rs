@@ -161,7 +161,7 @@ fn feature_of(feature: &[u8]) -> Result<(Option<u64>, Vec<u32>)> {
     while !reader.is_eof() {
         match reader.next_tag(feature)? {
             8 => id = Some(reader.read_uint64(feature)?),
-            18 => tags = reader.read_packed(feature, |reader, bytes| reader.read_uint32(bytes))?,
+            18 => tags = reader.read_packed(feature, BytesReader::read_uint32)?,
             tag => reader.read_unknown(feature, tag)?,
         }
     }

@@ -39,6 +39,10 @@ impl LayerSource<'_> {
         format!("coppice_feature_{}", self.number)
     }
 
+    fn has_whole_id(&self) -> Result<bool> {
+        Ok(is_whole(column(self.layer, self.table, &self.layer.id)?))
+    }
+
     /// Every feature that has a place on the map: `id` as text, and the geometry in degrees, cut
     /// to where Web Mercator ends.
     fn eligible(&self) -> Result<Sql> {
@@ -65,7 +69,7 @@ impl LayerSource<'_> {
     /// Brings the features into Web Mercator, once for all zooms, in a fixed order.
     pub(super) fn prepare(&self) -> Result<Sql> {
         let (eligible, properties) = (self.eligible()?, properties(self.layer, self.table)?);
-        let whole = is_whole(column(self.layer, self.table, &self.layer.id)?);
+        let whole = self.has_whole_id()?;
         let values = properties.iter().enumerate().map(|(number, (name, data_type))| {
             let at = format!("p{number}");
             sql(
@@ -108,14 +112,16 @@ impl LayerSource<'_> {
             sql("{} {}, ", &[Part::Ident(name), Part::Sql(&value_type(*data_type))])
         });
         let fields = Sql::join(fields, "");
+        // Only a feature that has an id of its own has the field: as a property it would show.
+        let id = if self.has_whole_id()? {
+            sql("{} bigint, ", &[Part::Ident(ID)])
+        } else {
+            Sql::default()
+        };
         let row = self.row_type();
-        let parts = [
-            Part::Qualified("pg_temp", &row),
-            Part::Sql(&fields),
-            Part::Ident(ID),
-            Part::Ident(GEOMETRY),
-        ];
-        Ok(sql("CREATE TYPE {} AS ({}{} bigint, {} geometry)", &parts))
+        let name = Part::Qualified("pg_temp", &row);
+        let parts = [name, Part::Sql(&fields), Part::Sql(&id), Part::Ident(GEOMETRY)];
+        Ok(sql("CREATE TYPE {} AS ({}{}{} geometry)", &parts))
     }
 
     /// The layer's part of each tile of a zoom.
@@ -128,8 +134,11 @@ impl LayerSource<'_> {
         let values = (0..properties.len())
             .map(|number| sql("l.{}, ", &[Part::Ident(&format!("p{number}"))]));
         let values = Sql::join(values, "");
-        let whole = is_whole(column(self.layer, self.table, &self.layer.id)?);
-        let id = if whole { sql(", {}", &[Part::Literal(ID)]) } else { Sql::default() };
+        let (id, own) = if self.has_whole_id()? {
+            (sql(", {}", &[Part::Literal(ID)]), sql("l.fid, ", &[]))
+        } else {
+            (Sql::default(), Sql::default())
+        };
         let (half, size, buffer) = (Part::Float(HALF), Part::Float(size), Part::Float(buffer));
         let last = Part::Int((1i64 << zoom) - 1);
         let (temporary, row) = (self.temporary(), self.row_type());
@@ -148,7 +157,7 @@ impl LayerSource<'_> {
         Ok(sql(
             "SELECT {} AS layer, c.x, c.y, \
              ST_AsMVT(c.feature, {}, {}, {}{} ORDER BY c.ord) AS data FROM (\
-             SELECT x.x, y.y, l.ord, ROW({}l.fid, m.geom)::{} AS feature FROM (\
+             SELECT x.x, y.y, l.ord, ROW({}{}m.geom)::{} AS feature FROM (\
              SELECT *, CASE WHEN ST_Dimension(geom) = 0 THEN geom \
              ELSE ST_Simplify(geom, {}, true) END AS drawn, {} FROM {}) l \
              CROSS JOIN LATERAL generate_series(l.x0, l.x1) AS x(x) \
@@ -162,6 +171,7 @@ impl LayerSource<'_> {
                 Part::Literal(GEOMETRY),
                 Part::Sql(&id),
                 Part::Sql(&values),
+                Part::Sql(&own),
                 Part::Qualified("pg_temp", &row),
                 Part::Float(unit),
                 Part::Sql(&ranges),
@@ -191,9 +201,11 @@ impl LayerSource<'_> {
 /// json would be taken apart.
 fn as_value(data_type: ColumnType) -> Sql {
     match data_type {
-        ColumnType::Bytea => sql("::text", &[]),
-        ColumnType::Date | ColumnType::Timestamptz | ColumnType::Json => sql("::text", &[]),
-        ColumnType::Geometry => sql("::text", &[]),
+        ColumnType::Bytea
+        | ColumnType::Date
+        | ColumnType::Timestamptz
+        | ColumnType::Json
+        | ColumnType::Geometry => sql("::text", &[]),
         _ => Sql::default(),
     }
 }

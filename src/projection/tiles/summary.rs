@@ -71,7 +71,7 @@ impl Summary {
     }
 }
 
-/// The type of a property in `vector_layers`, as TileJSON 3 writes it.
+/// The type of a property in `vector_layers`, as `TileJSON` 3 writes it.
 pub(super) fn field_type(data_type: ColumnType) -> &'static str {
     match data_type {
         ColumnType::Boolean => "Boolean",
