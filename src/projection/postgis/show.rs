@@ -48,6 +48,18 @@ impl Standing {
     }
 }
 
+/// Says whether readers of the live name get exactly this generation.
+pub(super) async fn is_shown(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generation: &Digest,
+    table: &TableSink,
+) -> Result<bool> {
+    let standing = standing(connection, table).await?;
+    let comment = comment(job, generation);
+    Ok(standing.is_some_and(|standing| standing.kind == "v" && standing.comment == comment))
+}
+
 /// Makes readers of the live name get a generation.
 pub(super) async fn show(
     connection: &mut PgConnection,

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 
 use super::encoding::PgCopy;
-use super::{PostgisError, read, registry, stage, switch, table};
+use super::{PostgisError, read, registry, show, stage, switch, table};
 use crate::digest::Digest;
 use crate::model::{Covers, Failure, JobId, Proof, Sink, TableSink};
 use crate::postgres::{CopyEncoder, PgError, has_registry};
@@ -46,7 +46,9 @@ impl PostgisProjection {
             return Ok(Held::Partial);
         };
         let live = registry::live(&mut connection, job).await?;
-        let is_live = live.generation == Some(*digest);
+        // A view that somebody dropped is made again by a switch to the same generation.
+        let is_live = live.generation == Some(*digest)
+            && show::is_shown(&mut connection, job, digest, stored).await?;
         Ok(if is_live { Held::Live(proof) } else { Held::Complete(proof) })
     }
 

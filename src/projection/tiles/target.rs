@@ -70,10 +70,12 @@ impl TilesProjection {
         let (folder, name) = (staging.path().to_owned(), generation.job.name().to_owned());
         let (sender, receiver) = mpsc::channel(2);
         let writer = tokio::task::spawn_blocking(move || write(&folder, &name, &sink, receiver));
-        while let Some(next) = rows.next().await {
-            if cx.cancel.is_cancelled() {
-                return Err(TilesError::Cancelled);
-            }
+        loop {
+            let next = tokio::select! {
+                () = cx.cancel.cancelled() => return Err(TilesError::Cancelled),
+                next = rows.next() => next,
+            };
+            let Some(next) = next else { break };
             let batch = next.map_err(|failure| TilesError::Source(Box::new(failure)))?.batch;
             cx.meter.add_rows(batch.num_rows() as u64);
             if sender.send(Some(batch)).await.is_err() {
