@@ -2,5 +2,8 @@
 
 mod contract;
 pub(crate) mod files;
+pub(crate) mod graph;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub(crate) use contract::{Change, Generation, Held, Projection, StageContext};
