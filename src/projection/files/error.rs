@@ -2,12 +2,15 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 use crate::model::{Code, Failure, JobId, RunId};
+use crate::store::StoreError;
 
 /// Says why a file-like target could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FilesError {
-    #[error("failed to {verb} `{key}` in the projection store")]
-    Store { verb: &'static str, key: String, source: object_store::Error },
+    #[error("failed to use the projection store")]
+    Store(#[from] StoreError),
+    #[error("failed to read `{key}`: it is gone")]
+    Missing { key: String },
     #[error("failed to read `{key}`: it is no document of this kind")]
     Malformed { key: String, source: serde_json::Error },
     #[error("failed to read `{key}`: its bytes are not those that were published")]
@@ -46,10 +49,13 @@ impl FilesError {
 
 impl From<FilesError> for Failure {
     fn from(error: FilesError) -> Self {
+        let error = match error {
+            FilesError::Cancelled => return Self::cancelled(),
+            FilesError::Store(error) => return error.into(),
+            error => error,
+        };
         let text = error.to_string();
         let failure = match &error {
-            FilesError::Cancelled => return Self::cancelled(),
-            FilesError::Store { source, .. } => of_store(source, text),
             FilesError::Local { source, .. } => of_disk(source, text),
             FilesError::NotFormer { .. } => Self::fenced(Code::Fenced, text)
                 .hint("another run switched this job; look at `coppice runs` and plan again"),
@@ -59,33 +65,20 @@ impl From<FilesError> for Failure {
                 Self::transient(Code::Locked, text)
                     .hint("another process writes to the same projection store; see `coppice runs`")
             }
-            FilesError::Altered { .. } | FilesError::Malformed { .. } => {
-                Self::permanent(Code::StepFailed, text).hint(
-                    "discard the generation and rebuild the job: the published copy is damaged",
-                )
-            }
+            FilesError::Altered { .. }
+            | FilesError::Malformed { .. }
+            | FilesError::Missing { .. } => Self::permanent(Code::StepFailed, text)
+                .hint("discard the generation and rebuild the job: the published copy is damaged"),
             FilesError::Absent { .. } | FilesError::Unproven { .. } => {
                 Self::permanent(Code::StepFailed, text).hint("rebuild the job")
             }
             FilesError::InUse { .. } => Self::permanent(Code::StepFailed, text)
                 .hint("the live and one former generation are always kept"),
-            FilesError::Lost(_) => Self::permanent(Code::Internal, text),
+            FilesError::Lost(_) | FilesError::Store(_) | FilesError::Cancelled => {
+                Self::permanent(Code::Internal, text)
+            }
         };
         failure.because(&error)
-    }
-}
-
-fn of_store(source: &object_store::Error, text: String) -> Failure {
-    use object_store::Error as E;
-    match source {
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            Failure::permanent(Code::Credentials, text)
-                .hint("check the projection store's credentials and their rights")
-        }
-        E::NotFound { .. } => Failure::permanent(Code::StepFailed, text).hint("rebuild the job"),
-        E::Generic { .. } => Failure::transient(Code::StoreUnreachable, text)
-            .hint("check that the projection store answers"),
-        _ => Failure::permanent(Code::StepFailed, text),
     }
 }
 

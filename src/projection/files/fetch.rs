@@ -1,9 +1,8 @@
-use std::path::{Path as LocalPath, PathBuf};
+use std::path::{Path, PathBuf};
 
-use super::listing::Listing;
-use super::target::place;
+use super::listing::{Listing, place};
 use super::{Files, FilesError, objects};
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Digest;
 use crate::model::JobId;
 use crate::projection::Generation;
 
@@ -30,10 +29,13 @@ impl Files {
         let staging = self.staging()?;
         for (name, file) in &listing.files {
             let key = place(job, digest, file);
-            let actual = objects::download(&*self.store, &key, &staging.path().join(name)).await?;
-            if actual != file.digest {
-                let (key, expected) = (key.to_string(), file.digest);
-                return Err(FilesError::Altered { key, expected, actual });
+            let to = staging.path().join(name);
+            match objects::download(&self.store, &key, &to).await? {
+                Some(actual) if actual == file.digest => {}
+                Some(actual) => {
+                    return Err(FilesError::Altered { key, expected: file.digest, actual });
+                }
+                None => return Err(FilesError::Missing { key }),
             }
         }
         let wrap = |source| FilesError::local(&folder, source);
@@ -54,7 +56,7 @@ impl Files {
     }
 }
 
-fn remove(folder: &LocalPath) -> Result<()> {
+fn remove(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(FilesError::local(folder, source))
@@ -64,18 +66,13 @@ fn remove(folder: &LocalPath) -> Result<()> {
 }
 
 /// Whether the folder holds every listed file with its digest.
-async fn is_whole(folder: &LocalPath, listing: &Listing) -> Result<bool> {
+async fn is_whole(folder: &Path, listing: &Listing) -> Result<bool> {
     let files: Vec<_> =
         listing.files.iter().map(|(name, file)| (folder.join(name), file.digest)).collect();
     let check = move || {
         files.iter().all(|(path, digest)| {
             // A copy that cannot be read is no copy: it is fetched again.
-            let hash = std::fs::File::open(path).and_then(|file| {
-                let mut hasher = blake3::Hasher::new();
-                hasher.update_reader(file)?;
-                Ok(Digest::new(Algorithm::Blake3, *hasher.finalize().as_bytes()))
-            });
-            hash.is_ok_and(|hash| hash == *digest)
+            objects::hash_file(path).is_ok_and(|(_, found)| found == *digest)
         })
     };
     tokio::task::spawn_blocking(check).await.map_err(FilesError::Lost)

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -40,17 +39,29 @@ pub(super) struct Recorded {
     pub(super) proof: Proof,
 }
 
+impl Recorded {
+    /// Whether it is a good proof of the listing of this name.
+    pub(super) fn proves(&self, listing: &Digest) -> bool {
+        self.listing == *listing && self.proof.proven
+    }
+}
+
 /// `generations/<kind>/<name>/<hex>`.
-pub(super) fn folder(job: &JobId, generation: &Digest) -> Path {
-    Path::from_iter(["generations", job.kind(), job.name(), &generation.hex()])
+pub(super) fn folder(job: &JobId, generation: &Digest) -> String {
+    format!("generations/{job}/{}", generation.hex())
 }
 
-pub(super) fn listing_key(job: &JobId, generation: &Digest) -> Path {
-    folder(job, generation).join("generation.json")
+pub(super) fn listing_key(job: &JobId, generation: &Digest) -> String {
+    folder(job, generation) + "/generation.json"
 }
 
-pub(super) fn proof_key(job: &JobId, generation: &Digest) -> Path {
-    folder(job, generation).join("proof.json")
+pub(super) fn proof_key(job: &JobId, generation: &Digest) -> String {
+    folder(job, generation) + "/proof.json"
+}
+
+/// Where a file of a generation is.
+pub(super) fn place(job: &JobId, generation: &Digest, file: &Listed) -> String {
+    format!("{}/{}", folder(job, generation), file.path)
 }
 
 /// The folder of one attempt. It holds the fencing token, so that two processes that build the

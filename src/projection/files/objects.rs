@@ -1,157 +1,146 @@
 use std::io::{Read, Write};
-use std::path::Path as LocalPath;
+use std::path::Path;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, WriteMultipart};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+use tokio_util::io::ReaderStream;
 
 use super::FilesError;
-use crate::digest::{BothHashers, Digest};
+use crate::digest::{Blake3Hasher, Digest};
 use crate::projection::StageContext;
+use crate::store::{
+    ByteStream, Created, Expected, Meta, OnConflict, Pin, Published, Store, StoreError, Walked,
+};
 
-/// Bytes that move as one part; a file of at most one part is one put.
-const PART: usize = 8 << 20;
-/// Parts under way at one time.
-const PARTS_IN_FLIGHT: usize = 4;
+/// How much of a file moves at a time.
+const PART: usize = 1 << 20;
+/// No listing, proof or pointer comes near this size.
+const DOCUMENT: u64 = 64 << 20;
 
 type Result<T> = std::result::Result<T, FilesError>;
 
-pub(super) fn failed(
-    verb: &'static str,
-    key: &Path,
-) -> impl FnOnce(object_store::Error) -> FilesError {
-    let key = key.to_string();
-    move |source| FilesError::Store { verb, key, source }
+/// Reads a document with the state that it is in, if it is there.
+pub(super) async fn read<T: DeserializeOwned>(
+    store: &Store,
+    key: &str,
+) -> Result<Option<(T, Bytes, Pin)>> {
+    let Some((bytes, meta)) = store.read(key, DOCUMENT).await? else { return Ok(None) };
+    let document = serde_json::from_slice(&bytes)
+        .map_err(|source| FilesError::Malformed { key: key.to_owned(), source })?;
+    Ok(Some((document, bytes, meta.pin)))
 }
 
-/// Reads a small object, if it is there.
-pub(super) async fn read(store: &dyn ObjectStore, key: &Path) -> Result<Option<Bytes>> {
-    match store.get(key).await {
-        Ok(found) => Ok(Some(found.bytes().await.map_err(failed("read", key))?)),
-        Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(source) => Err(failed("read", key)(source)),
-    }
+fn to_bytes(key: &str, document: &impl Serialize) -> Result<Bytes> {
+    serde_json::to_vec_pretty(document)
+        .map(Bytes::from)
+        .map_err(|source| FilesError::Malformed { key: key.to_owned(), source })
 }
 
-pub(super) fn parse<T: DeserializeOwned>(key: &Path, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes)
-        .map_err(|source| FilesError::Malformed { key: key.to_string(), source })
+/// Puts a document where there is none; says whether it was put.
+pub(super) async fn create(store: &Store, key: &str, document: &impl Serialize) -> Result<bool> {
+    Ok(store.create(key, to_bytes(key, document)?).await? == Created::Written)
 }
 
-/// Puts a document unless the key is taken; says whether it was put.
-pub(super) async fn create(
-    store: &dyn ObjectStore,
-    key: &Path,
+/// Puts a document in the place of the one in state `old`; an error when that is there no more.
+pub(super) async fn replace(
+    store: &Store,
+    key: &str,
     document: &impl Serialize,
-) -> Result<bool> {
-    let bytes = serde_json::to_vec_pretty(document)
-        .map_err(|source| FilesError::Malformed { key: key.to_string(), source })?;
-    match store.put_opts(key, PutPayload::from(bytes), PutMode::Create.into()).await {
-        Ok(_) => Ok(true),
-        Err(
-            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
-        ) => Ok(false),
-        Err(source) => Err(failed("create", key)(source)),
+    old: Option<&Pin>,
+) -> Result<()> {
+    if store.compare_and_swap(key, to_bytes(key, document)?, old).await? {
+        return Ok(());
     }
+    Err(FilesError::Taken { key: key.to_owned() })
 }
 
-/// The keys and sizes below a prefix.
-pub(super) async fn list(store: &dyn ObjectStore, prefix: &Path) -> Result<Vec<(Path, u64)>> {
-    let found = store.list(Some(prefix)).map_ok(|meta| (meta.location, meta.size));
-    found.try_collect().await.map_err(failed("list", prefix))
+/// The objects below a prefix, by their keys.
+pub(super) async fn list(store: &Store, prefix: &str) -> Result<Vec<Meta>> {
+    let objects = store.walk(prefix).try_filter_map(|walked| async {
+        Ok(match walked {
+            Walked::Object(meta) => Some(meta),
+            // We never write what cannot be read or named.
+            Walked::Unreadable { .. } => None,
+        })
+    });
+    Ok(objects.try_collect().await?)
 }
 
-pub(super) async fn delete(store: &dyn ObjectStore, key: &Path) -> Result<()> {
-    match store.delete(key).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(source) => Err(failed("delete", key)(source)),
-    }
-}
-
-/// Copies a local file into the store; reading and hashing run beside the transfer. Gives its
-/// size and digest.
+/// Copies a local file into the store, verified; gives its size and digest.
 pub(super) async fn upload(
-    store: &dyn ObjectStore,
-    from: &LocalPath,
-    key: &Path,
+    store: &Store,
+    from: &Path,
+    key: &str,
     cx: &StageContext,
 ) -> Result<(u64, Digest)> {
-    let (sender, mut parts) = mpsc::channel::<Bytes>(2);
     let path = from.to_owned();
-    let reader = tokio::task::spawn_blocking(move || read_parts(&path, &sender));
-    let first = parts.recv().await.unwrap_or_default();
-    if first.len() < PART {
-        cx.meter.add_bytes(first.len() as u64);
-        store.put(key, first.into()).await.map_err(failed("write", key))?;
-    } else {
-        let upload = store.put_multipart(key).await.map_err(failed("write", key))?;
-        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
-        let mut next = Some(first);
-        while let Some(part) = next {
-            if cx.cancel.is_cancelled() {
-                upload.abort().await.map_err(failed("abort writing", key))?;
-                return Err(FilesError::Cancelled);
-            }
-            upload.wait_for_capacity(PARTS_IN_FLIGHT).await.map_err(failed("write", key))?;
-            cx.meter.add_bytes(part.len() as u64);
-            upload.put(part);
-            next = parts.recv().await;
+    let hash = tokio::task::spawn_blocking(move || hash_file(&path));
+    let (size, digest) = hash.await.map_err(FilesError::Lost)??;
+    let wrap = |source| FilesError::local(from, source);
+    let file = tokio::fs::File::open(from).await.map_err(wrap)?;
+    let (meter, cancel, what) = (cx.meter.clone(), cx.cancel.clone(), from.display().to_string());
+    let broken = move |source: std::io::Error| StoreError::Other {
+        what: what.clone(),
+        source: source.into(),
+    };
+    let bytes: ByteStream = ReaderStream::with_capacity(file, PART)
+        .map_err(broken)
+        .inspect_ok(move |part| meter.add_bytes(part.len() as u64))
+        .boxed();
+    let expected = Expected { digest, size };
+    let publish = store.publish(key, bytes, &expected, OnConflict::Replace);
+    let published = tokio::select! {
+        () = cancel.cancelled() => return Err(FilesError::Cancelled),
+        published = publish => published?,
+    };
+    match published {
+        Published::Written | Published::Exists => Ok((size, digest)),
+        Published::Differs { digest: actual, .. } => {
+            Err(FilesError::Altered { key: key.to_owned(), expected: digest, actual })
         }
-        upload.finish().await.map_err(failed("write", key))?;
     }
-    reader.await.map_err(FilesError::Lost)?
 }
 
-fn read_parts(path: &LocalPath, sender: &mpsc::Sender<Bytes>) -> Result<(u64, Digest)> {
-    let mut file = std::fs::File::open(path).map_err(|e| FilesError::local(path, e))?;
-    let mut hashers = blake3::Hasher::new();
-    let mut size = 0;
+/// The size and digest of a local file.
+pub(super) fn hash_file(path: &Path) -> Result<(u64, Digest)> {
+    let wrap = |source| FilesError::local(path, source);
+    let mut file = std::fs::File::open(path).map_err(wrap)?;
+    let mut hasher = Blake3Hasher::default();
+    let mut part = vec![0; PART];
     loop {
-        let mut part = Vec::with_capacity(PART);
-        let taken = (&mut file).take(PART as u64).read_to_end(&mut part);
-        let taken = taken.map_err(|e| FilesError::local(path, e))?;
-        hashers.update_rayon(&part);
-        size += taken as u64;
-        // A receiver that is gone has failed for a reason of its own, which is reported.
-        if taken == 0 || sender.blocking_send(part.into()).is_err() || taken < PART {
-            return Ok((
-                size,
-                Digest::new(crate::digest::Algorithm::Blake3, *hashers.finalize().as_bytes()),
-            ));
+        match file.read(&mut part).map_err(wrap)? {
+            0 => return Ok((hasher.size(), hasher.finish())),
+            read => hasher.update(&part[..read]),
         }
     }
 }
 
 /// Copies an object into a local file, and gives the digest of what was written.
-pub(super) async fn download(
-    store: &dyn ObjectStore,
-    key: &Path,
-    to: &LocalPath,
-) -> Result<Digest> {
-    let mut chunks = store.get(key).await.map_err(failed("read", key))?.into_stream();
+pub(super) async fn download(store: &Store, key: &str, to: &Path) -> Result<Option<Digest>> {
+    let Some((_, mut parts)) = store.stream(key, None).await? else { return Ok(None) };
     let (sender, receiver) = mpsc::channel::<Bytes>(8);
     let path = to.to_owned();
     let writer = tokio::task::spawn_blocking(move || write_parts(&path, receiver));
-    while let Some(chunk) = chunks.next().await {
-        if sender.send(chunk.map_err(failed("read", key))?).await.is_err() {
+    while let Some(part) = parts.try_next().await? {
+        if sender.send(part).await.is_err() {
+            // The writer failed, and says why below.
             break;
         }
     }
     drop(sender);
-    writer.await.map_err(FilesError::Lost)?
+    writer.await.map_err(FilesError::Lost)?.map(Some)
 }
 
-fn write_parts(path: &LocalPath, mut parts: mpsc::Receiver<Bytes>) -> Result<Digest> {
-    let wrap = |e| FilesError::local(path, e);
+fn write_parts(path: &Path, mut parts: mpsc::Receiver<Bytes>) -> Result<Digest> {
+    let wrap = |source| FilesError::local(path, source);
     let mut file = std::fs::File::create(path).map_err(wrap)?;
-    let mut hasher = blake3::Hasher::new();
+    let mut hasher = Blake3Hasher::default();
     while let Some(part) = parts.blocking_recv() {
         hasher.update(&part);
         file.write_all(&part).map_err(wrap)?;
     }
-    Ok(Digest::new(crate::digest::Algorithm::Blake3, *hasher.finalize().as_bytes()))
+    Ok(hasher.finish())
 }

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Files, FilesError, objects};
@@ -30,12 +29,15 @@ pub(crate) struct Pointer {
 impl Files {
     /// The pointer that readers follow, if anything was ever live.
     pub(crate) async fn pointer(&self) -> Result<Option<Pointer>> {
-        let keys = objects::list(&*self.store, &Path::from("live")).await?;
-        let highest =
-            keys.into_iter().map(|(key, _)| key).filter(|key| seq_of(key).is_some()).max();
-        let Some(key) = highest else { return Ok(None) };
-        let bytes = objects::read(&*self.store, &key).await?.unwrap_or_default();
-        objects::parse(&key, &bytes).map(Some)
+        let found = objects::list(&self.store, "live").await?;
+        let Some(key) = found.into_iter().map(|meta| meta.key).filter(|key| is_pointer(key)).max()
+        else {
+            return Ok(None);
+        };
+        match objects::read(&self.store, &key).await? {
+            Some((pointer, ..)) => Ok(Some(pointer)),
+            None => Err(FilesError::Missing { key }),
+        }
     }
 
     /// Says which generation of a job is live.
@@ -92,8 +94,8 @@ impl Files {
             if !next.apply(set)? {
                 return Ok(());
             }
-            let key = Path::from(format!("live/{:020}.json", next.seq));
-            if objects::create(&*self.store, &key, &next).await? {
+            let key = format!("live/{:020}.json", next.seq);
+            if objects::create(&self.store, &key, &next).await? {
                 return Ok(());
             }
         }
@@ -135,7 +137,7 @@ fn pending(change: &Change, generations: &BTreeMap<JobId, Digest>) -> Result<boo
     }
 }
 
-fn seq_of(key: &Path) -> Option<u64> {
-    let name = key.filename()?.strip_suffix(".json")?;
-    (name.len() == 20).then(|| name.parse().ok()).flatten()
+fn is_pointer(key: &str) -> bool {
+    let name = key.strip_prefix("live/").and_then(|name| name.strip_suffix(".json"));
+    name.is_some_and(|name| name.len() == 20 && name.bytes().all(|b| b.is_ascii_digit()))
 }

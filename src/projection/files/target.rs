@@ -1,21 +1,18 @@
 use std::collections::BTreeMap;
-use std::path::{Path as LocalPath, PathBuf};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use object_store::ObjectStore;
-use object_store::path::Path;
-
-use super::listing::{Listed, Listing, Recorded, attempt, folder, listing_key, proof_key};
+use super::listing::{Listed, Listing, Recorded, attempt, folder, listing_key, place, proof_key};
 use super::{FilesError, objects};
 use crate::digest::Digest;
 use crate::model::{JobId, Proof};
 use crate::projection::{Generation, Held, StageContext};
+use crate::store::{Pin, Store};
 
 /// What all file-like projections of one environment share: a store, its live pointer, and a
 /// local folder for copies that are read.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
-    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) store: Store,
     pub(super) cache: PathBuf,
 }
 
@@ -24,8 +21,13 @@ type Result<T> = std::result::Result<T, FilesError>;
 impl Files {
     /// Uses `store` for what is published, and the local folder `cache` for staging and for
     /// copies that are read.
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, cache: PathBuf) -> Self {
+    pub(crate) fn new(store: Store, cache: PathBuf) -> Self {
         Self { store, cache }
+    }
+
+    /// The local folder for staging and copies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.cache
     }
 
     /// A fresh local folder for staging; gone when dropped.
@@ -41,14 +43,14 @@ impl Files {
     /// what is listed, with every file there in its full size.
     pub(crate) async fn holds(&self, generation: &Generation) -> Result<Held> {
         let (job, digest) = (&generation.job, &generation.digest);
-        let found = objects::list(&*self.store, &folder(job, digest)).await?;
+        let found = objects::list(&self.store, &folder(job, digest)).await?;
         if found.is_empty() {
             return Ok(Held::Absent);
         }
-        let Some((listing, name)) = self.listing(job, digest).await? else {
+        let Some((listing, name, _)) = self.listing(job, digest).await? else {
             return Ok(Held::Partial);
         };
-        let sizes: BTreeMap<_, _> = found.into_iter().collect();
+        let sizes: BTreeMap<_, _> = found.into_iter().map(|meta| (meta.key, meta.size)).collect();
         let whole = listing.files.values().all(|file| {
             sizes.get(&place(job, digest, file)).is_some_and(|size| *size == file.size)
         });
@@ -65,7 +67,7 @@ impl Files {
     pub(crate) async fn publish(
         &self,
         generation: &Generation,
-        staged: &LocalPath,
+        staged: &Path,
         rows: u64,
         cx: &StageContext,
     ) -> Result<Listing> {
@@ -79,9 +81,9 @@ impl Files {
                 return Err(FilesError::Cancelled);
             }
             let path = format!("{attempt}/{name}");
-            let key = below(&home, &path);
+            let key = format!("{home}/{path}");
             let (size, digest) =
-                objects::upload(&*self.store, &staged.join(&name), &key, cx).await?;
+                objects::upload(&self.store, &staged.join(&name), &key, cx).await?;
             files.insert(name, Listed { path, size, digest });
         }
         let listing = Listing {
@@ -98,25 +100,20 @@ impl Files {
         Ok(listing)
     }
 
-    /// Puts the listing in the place of one without a good proof.
+    /// Puts the listing in the place of one without a good proof. A proof that is left there is of
+    /// the other listing, and proves nothing of this one.
     async fn replace_listing(&self, listing: &Listing) -> Result<()> {
         let (job, digest) = (&listing.job, &listing.generation);
-        if let Some((old, _)) = self.listing(job, digest).await? {
-            if old.run_id == listing.run_id && old.epoch > listing.epoch {
-                let (ours, theirs) = (listing.epoch, old.epoch);
-                return Err(FilesError::Stale { run: old.run_id, ours, theirs });
-            }
-            objects::delete(&*self.store, &proof_key(job, digest)).await?;
-            objects::delete(&*self.store, &listing_key(job, digest)).await?;
+        let old = self.listing(job, digest).await?;
+        if let Some((old, ..)) = &old
+            && old.run_id == listing.run_id
+            && old.epoch > listing.epoch
+        {
+            let (ours, theirs) = (listing.epoch, old.epoch);
+            return Err(FilesError::Stale { run: old.run_id, ours, theirs });
         }
-        let key = listing_key(job, digest);
-        if objects::create(&*self.store, &key, listing).await? {
-            return Ok(());
-        }
-        match self.listing(job, digest).await? {
-            Some((theirs, _)) if theirs == *listing => Ok(()),
-            _ => Err(FilesError::Taken { key: key.to_string() }),
-        }
+        let old = old.as_ref().map(|(.., pin)| pin);
+        objects::replace(&self.store, &listing_key(job, digest), listing, old).await
     }
 
     /// Records the proof: from here on the generation is complete.
@@ -127,16 +124,12 @@ impl Files {
             return Err(FilesError::Unproven { job: job.clone(), generation: *digest });
         }
         let key = proof_key(job, digest);
-        if self.proof(job, digest, &listing).await?.is_some() {
+        let old = objects::read::<Recorded>(&self.store, &key).await?;
+        if old.as_ref().is_some_and(|(old, ..)| old.proves(&listing)) {
             return Ok(());
         }
-        // What stands there is of another listing, and proves nothing.
-        objects::delete(&*self.store, &key).await?;
         let recorded = Recorded { format: 1, listing, proof: proof.clone() };
-        match objects::create(&*self.store, &key, &recorded).await? {
-            true => Ok(()),
-            false => Err(FilesError::Taken { key: key.to_string() }),
-        }
+        objects::replace(&self.store, &key, &recorded, old.as_ref().map(|(.., pin)| pin)).await
     }
 
     /// Drops a generation, unless it is live or the one to go back to.
@@ -150,8 +143,8 @@ impl Files {
             return Err(in_use("the former one"));
         }
         // The proof goes first: what is half gone is never complete.
-        objects::delete(&*self.store, &proof_key(job, digest)).await?;
-        objects::delete(&*self.store, &listing_key(job, digest)).await?;
+        self.store.delete(&proof_key(job, digest)).await?;
+        self.store.delete(&listing_key(job, digest)).await?;
         self.drop_files(&folder(job, digest), |_| true).await?;
         self.forget(job, digest).await
     }
@@ -162,14 +155,19 @@ impl Files {
         job: &JobId,
         digest: &Digest,
     ) -> Result<(Listing, Digest)> {
-        let found = self.listing(job, digest).await?;
-        found.ok_or_else(|| FilesError::Absent { job: job.clone(), generation: *digest })
+        match self.listing(job, digest).await? {
+            Some((listing, name, _)) => Ok((listing, name)),
+            None => Err(FilesError::Absent { job: job.clone(), generation: *digest }),
+        }
     }
 
-    async fn listing(&self, job: &JobId, digest: &Digest) -> Result<Option<(Listing, Digest)>> {
-        let key = listing_key(job, digest);
-        let Some(bytes) = objects::read(&*self.store, &key).await? else { return Ok(None) };
-        Ok(Some((objects::parse(&key, &bytes)?, Digest::blake3(&bytes))))
+    async fn listing(
+        &self,
+        job: &JobId,
+        digest: &Digest,
+    ) -> Result<Option<(Listing, Digest, Pin)>> {
+        let found = objects::read(&self.store, &listing_key(job, digest)).await?;
+        Ok(found.map(|(listing, bytes, pin)| (listing, Digest::blake3(&bytes), pin)))
     }
 
     /// The proof of exactly this listing.
@@ -179,34 +177,25 @@ impl Files {
         digest: &Digest,
         listing: &Digest,
     ) -> Result<Option<Proof>> {
-        let key = proof_key(job, digest);
-        let Some(bytes) = objects::read(&*self.store, &key).await? else { return Ok(None) };
-        let recorded: Recorded = objects::parse(&key, &bytes)?;
-        Ok((recorded.listing == *listing && recorded.proof.proven).then_some(recorded.proof))
+        let found = objects::read::<Recorded>(&self.store, &proof_key(job, digest)).await?;
+        let recorded = found.map(|(recorded, ..)| recorded);
+        Ok(recorded.filter(|it| it.proves(listing)).map(|it| it.proof))
     }
 
-    async fn drop_files(&self, home: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
-        for (key, _) in objects::list(&*self.store, home).await? {
-            let path = key.as_ref().strip_prefix(home.as_ref()).unwrap_or_default();
+    /// Deletes the objects below `home` whose path from there `which` picks.
+    async fn drop_files(&self, home: &str, which: impl Fn(&str) -> bool) -> Result<()> {
+        for meta in objects::list(&self.store, home).await? {
+            let path = meta.key.strip_prefix(home).unwrap_or_default();
             if which(path.trim_start_matches('/')) {
-                objects::delete(&*self.store, &key).await?;
+                self.store.delete(&meta.key).await?;
             }
         }
         Ok(())
     }
 }
 
-/// Where a file of a generation is.
-pub(super) fn place(job: &JobId, digest: &Digest, file: &Listed) -> Path {
-    below(&folder(job, digest), &file.path)
-}
-
-fn below(home: &Path, path: &str) -> Path {
-    home.parts().chain(Path::from(path).parts()).collect()
-}
-
 /// The names of the files in a local folder, sorted.
-fn names(folder: &LocalPath) -> Result<Vec<String>> {
+fn names(folder: &Path) -> Result<Vec<String>> {
     let read = || {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {

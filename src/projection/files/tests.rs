@@ -1,38 +1,13 @@
-use std::sync::Arc;
-
 use chrono::Utc;
-use object_store::local::LocalFileSystem;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::digest::Digest;
-use crate::model::{Covers, Failure, FailureKind, GraphSink, Meter, Proof, RunId, Sink};
+use crate::model::{Covers, Failure, FailureKind, GraphSink, Proof, RunId, Sink};
+use crate::projection::testing::{self, House, context, house};
 use crate::projection::{Change, Generation, Held, StageContext};
 
-struct House {
-    files: Files,
-    store: Arc<dyn ObjectStore>,
-    // Dropped last: the store and the copies are in it.
-    root: tempfile::TempDir,
-}
-
-fn house() -> House {
-    let root = tempfile::tempdir().unwrap();
-    let place = root.path().join("store");
-    std::fs::create_dir(&place).unwrap();
-    let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(place).unwrap());
-    House { files: Files::new(Arc::clone(&store), root.path().join("cache")), store, root }
-}
-
-fn context(run: RunId, epoch: u64) -> StageContext {
-    StageContext { run, epoch, cancel: CancellationToken::new(), meter: Meter::default() }
-}
-
 fn generation(job: &str, what: &str) -> Generation {
-    let sink = Sink::Graph(GraphSink { graph_profile_version: 1 });
-    Generation { job: job.parse().unwrap(), digest: Digest::blake3(what.as_bytes()), sink }
+    testing::generation(job, what, &Sink::Graph(GraphSink { graph_profile_version: 1 }))
 }
 
 fn proof(proven: bool) -> Proof {
@@ -105,7 +80,7 @@ async fn a_copy_is_verified_and_reused_only_while_whole() {
     let cx = context(RunId::now(), 1);
     let one = generation("graph/kansas", "1");
     // More than two parts, so that the transfer is in parts.
-    let content: Vec<u8> = (0..17 * 1024 * 1024u32).map(|i| (i >> 7) as u8).collect();
+    let content: Vec<u8> = (0..17 * 1024 * 1024u32).map(|i| (i >> 7).to_le_bytes()[0]).collect();
     stage(&house, &one, &content, &cx).await;
     let folder = house.files.fetch(&one, Copy::Fresh).await.unwrap();
     assert!(std::fs::read(folder.join("a.bin")).unwrap() == content);
@@ -115,10 +90,10 @@ async fn a_copy_is_verified_and_reused_only_while_whole() {
     assert!(std::fs::read(folder.join("a.bin")).unwrap() == content);
 
     let (listing, _) = house.files.published(&one.job, &one.digest).await.unwrap();
-    let key = target::place(&one.job, &one.digest, &listing.files["a.bin"]);
+    let key = listing::place(&one.job, &one.digest, &listing.files["a.bin"]);
     let mut damaged = content.clone();
     damaged[16_000_000] ^= 1;
-    house.store.put(&key, damaged.into()).await.unwrap();
+    std::fs::write(house.store.local_root().unwrap().join(key), damaged).unwrap();
     // The good local copy stays usable; a proof reads what is published.
     house.files.fetch(&one, Copy::Reuse).await.unwrap();
     let error = house.files.fetch(&one, Copy::Fresh).await.unwrap_err();
@@ -135,7 +110,7 @@ async fn what_is_not_whole_is_not_complete() {
     let (listing, _) = house.files.published(&one.job, &one.digest).await.unwrap();
     house
         .store
-        .delete(&target::place(&one.job, &one.digest, &listing.files["a.bin"]))
+        .delete(&listing::place(&one.job, &one.digest, &listing.files["a.bin"]))
         .await
         .unwrap();
     assert_eq!(house.files.holds(&one).await.unwrap(), Held::Partial);
@@ -144,7 +119,7 @@ async fn what_is_not_whole_is_not_complete() {
     assert_eq!(house.files.holds(&one).await.unwrap(), Held::Partial);
     house.files.record(&one, &proof(true)).await.unwrap();
     assert!(matches!(house.files.holds(&one).await.unwrap(), Held::Complete(_)));
-    let left = objects::list(&*house.store, &Path::from("generations")).await.unwrap();
+    let left = objects::list(&house.store, "generations").await.unwrap();
     assert_eq!(left.len(), 4, "{left:?}");
 }
 
@@ -189,5 +164,4 @@ async fn switches_of_different_jobs_at_once_all_land() {
     }
     let pointer = house.files.pointer().await.unwrap().unwrap();
     assert_eq!((pointer.seq, pointer.generations.len()), (4, 4));
-    drop(house.root);
 }
