@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cluster::ClusterError;
+use super::cluster_error::ClusterError;
 use super::connect::identity;
 
 /// Where Debian and Ubuntu put each major version.

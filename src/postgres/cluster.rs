@@ -13,10 +13,10 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::process::Command;
 
 use super::binaries::Binaries;
+use super::cluster_error::{ClusterError, failed};
 use super::connect::{PgError, execute, tuned};
 use super::owner::Owner;
 use super::quote::{Part, sql};
-use crate::model::{Code, Failure};
 
 /// The superuser, the database.
 const NAME: &str = "coppice";
@@ -36,83 +36,9 @@ pub(crate) enum Durability {
     Scratch,
 }
 
-/// Why there is no private cluster.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ClusterError {
-    /// No PostgreSQL with PostGIS is installed, or not the one that the data need.
-    #[error("failed to find an installed PostgreSQL {}with PostGIS", .major.as_ref().map(|m| format!("{m} ")).unwrap_or_default())]
-    NotInstalled {
-        /// The version that existing data need.
-        major: Option<String>,
-    },
-    /// As root, PostgreSQL needs another user.
-    #[error("failed to find the user `postgres`, as whom the server must run")]
-    NoUser,
-    /// The server's user cannot reach its data.
-    #[error("failed to make a cluster in {}: the user `postgres` cannot enter {}", .data.display(), .shut.display())]
-    Shut {
-        /// Where the data should be.
-        data: PathBuf,
-        /// The folder that is closed to the user.
-        shut: PathBuf,
-    },
-    /// A file or folder does not do what it must.
-    #[error("failed to {what} {}", .path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// Somebody else's folder stands where the socket must be.
-    #[error("failed to use {} for the socket: it belongs to somebody else", .0.display())]
-    Socket(PathBuf),
-    /// One of PostgreSQL's programs failed.
-    #[error("failed to run {tool}: {said}")]
-    Tool {
-        /// The program.
-        tool: &'static str,
-        /// The end of what it said.
-        said: String,
-    },
-    /// The server runs but does not do as asked.
-    #[error("failed to prepare the private cluster")]
-    Server(#[from] PgError),
-}
-
-impl From<ClusterError> for Failure {
-    fn from(error: ClusterError) -> Self {
-        let failure = Self::permanent(Code::StepFailed, error.to_string());
-        match error {
-            ClusterError::NotInstalled { .. } => {
-                failure.hint("install postgresql and postgis, such as postgresql-15-postgis-3")
-            }
-            ClusterError::NoUser => {
-                failure.hint("install PostgreSQL's own package, or do not run as root")
-            }
-            ClusterError::Shut { .. } => failure
-                .hint("keep the state where others may enter, such as /var/lib/coppice (--state)"),
-            ClusterError::Io { ref source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Self { code: Code::NoSpace, ..failure }.because(source)
-            }
-            ClusterError::Io { ref source, .. } => failure.because(source),
-            ClusterError::Socket(_) => failure.hint("remove that folder"),
-            ClusterError::Tool { .. } => failure.hint("read server.log beside the cluster's data"),
-            ClusterError::Server(error) => error.into(),
-        }
-    }
-}
-
 /// Where PostgreSQL's own files lie within the folder of a cluster.
 pub(super) fn pgdata(data_dir: &Path) -> PathBuf {
     data_dir.join("pgdata")
-}
-
-fn failed<'a>(what: &'static str, path: &'a Path) -> impl Fn(io::Error) -> ClusterError + 'a {
-    move |source| ClusterError::Io { what, path: path.to_owned(), source }
 }
 
 /// A private server that is up.
@@ -452,6 +378,6 @@ fn socket_dir(root: &Path, owner: &Owner) -> PathBuf {
     if longest <= 100 && text.chars().all(plain) {
         return root.to_owned();
     }
-    let name = crate::digest::Digest::blake3(root.as_os_str().as_encoded_bytes()).short();
-    PathBuf::from(format!("/tmp/coppice-{}-{name}", owner.uid()))
+    let name = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
+    PathBuf::from(format!("/tmp/coppice-{}-{}", owner.uid(), &name[..16]))
 }

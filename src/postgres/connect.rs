@@ -43,7 +43,7 @@ impl PgError {
 }
 
 fn sqlstate(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error()?.code().map(|code| code.into_owned())
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }
 
 impl From<PgError> for Failure {
@@ -92,6 +92,10 @@ fn by_state(state: &str, message: String) -> Failure {
             .hint("check user and password in the secret that holds the URL, and pg_hba.conf"),
         "42501" => Failure::permanent(Code::Credentials, message)
             .hint("the role lacks a privilege; it needs CREATE on the database and the schemas"),
+        "3D000" => Failure::permanent(Code::StoreUnreachable, message)
+            .hint("create the database that the URL names, with the extension postgis"),
+        "23505" => Failure::permanent(Code::StepFailed, message)
+            .hint("two rows have the same key; correct the job's query or the sink's key"),
         "53100" => Failure::permanent(Code::NoSpace, message)
             .hint("free disk space on the database server, then resume"),
         state if state.starts_with("08") => Failure::transient(Code::StoreUnreachable, message),

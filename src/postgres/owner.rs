@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use super::cluster::ClusterError;
+use super::cluster_error::ClusterError;
 
 /// A user by its numbers, and whether we must become it.
 #[derive(Debug, Clone, PartialEq, Eq)]

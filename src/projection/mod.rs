@@ -2,6 +2,10 @@
 
 mod contract;
 pub(crate) mod files;
+pub(crate) mod graph;
 pub(crate) mod postgis;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod tiles;
 
 pub(crate) use contract::{Change, Generation, Held, Projection, StageContext};

@@ -202,31 +202,28 @@ fn row() -> impl Strategy<Value = Row> {
 
 fn arrow(rows: &[Row]) -> RecordBatch {
     let binary = |get: fn(&Row) -> &Option<Vec<u8>>| {
-        Arc::new(BinaryArray::from_iter(rows.iter().map(|row| get(row).as_deref()))) as ArrayRef
+        Arc::new(rows.iter().map(|row| get(row).as_deref()).collect::<BinaryArray>()) as ArrayRef
     };
-    let text = || rows.iter().map(|row| row.text.as_deref());
     let json = rows
         .iter()
         .map(|row| row.text.as_ref().map(|text| serde_json::json!({"a": text}).to_string()));
+    let doubles = rows.iter().map(|row| row.real.map(|r| f64::from(r) / 3.0));
     batch(&[
-        ("n", Arc::new(Int64Array::from_iter_values((0..rows.len()).map(|n| n as i64)))),
-        ("t", Arc::new(LargeStringArray::from_iter(text()))),
-        ("flag", Arc::new(BooleanArray::from_iter(rows.iter().map(|row| row.flag)))),
-        ("tiny", Arc::new(UInt8Array::from_iter(rows.iter().map(|row| row.tiny)))),
-        ("big", Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.number)))),
-        ("r", Arc::new(Float32Array::from_iter(rows.iter().map(|row| row.real)))),
-        (
-            "d",
-            Arc::new(Float64Array::from_iter(
-                rows.iter().map(|row| row.real.map(|r| f64::from(r) / 3.0)),
-            )),
-        ),
+        ("n", Arc::new(Int64Array::from_iter_values((0i64..).take(rows.len())))),
+        ("t", Arc::new(rows.iter().map(|row| row.text.as_deref()).collect::<LargeStringArray>())),
+        ("flag", Arc::new(rows.iter().map(|row| row.flag).collect::<BooleanArray>())),
+        ("tiny", Arc::new(rows.iter().map(|row| row.tiny).collect::<UInt8Array>())),
+        ("big", Arc::new(rows.iter().map(|row| row.number).collect::<Int64Array>())),
+        ("r", Arc::new(rows.iter().map(|row| row.real).collect::<Float32Array>())),
+        ("d", Arc::new(doubles.collect::<Float64Array>())),
         ("b", binary(|row| &row.bytes)),
-        ("day", Arc::new(Date32Array::from_iter(rows.iter().map(|row| row.day)))),
+        ("day", Arc::new(rows.iter().map(|row| row.day).collect::<Date32Array>())),
         (
             "at",
             Arc::new(
-                TimestampMillisecondArray::from_iter(rows.iter().map(|row| row.at))
+                rows.iter()
+                    .map(|row| row.at)
+                    .collect::<TimestampMillisecondArray>()
                     .with_timezone("America/Chicago"),
             ),
         ),

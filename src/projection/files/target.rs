@@ -25,6 +25,11 @@ impl Files {
         Self { store, cache }
     }
 
+    /// The local folder for staging and copies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.cache
+    }
+
     /// A fresh local folder for staging; gone when dropped.
     pub(crate) fn staging(&self) -> Result<tempfile::TempDir> {
         let make = || {

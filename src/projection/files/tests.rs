@@ -1,32 +1,13 @@
 use chrono::Utc;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::digest::Digest;
-use crate::model::{Covers, Failure, FailureKind, GraphSink, Meter, Proof, RunId, Sink};
+use crate::model::{Covers, Failure, FailureKind, GraphSink, Proof, RunId, Sink};
+use crate::projection::testing::{self, House, context, house};
 use crate::projection::{Change, Generation, Held, StageContext};
-use crate::store::{Location, Store};
-
-struct House {
-    files: Files,
-    store: Store,
-    // The store and the copies are in it.
-    _root: tempfile::TempDir,
-}
-
-fn house() -> House {
-    let root = tempfile::tempdir().unwrap();
-    let store = Store::open(&Location::of_path(&root.path().join("store")).unwrap()).unwrap();
-    House { files: Files::new(store.clone(), root.path().join("cache")), store, _root: root }
-}
-
-fn context(run: RunId, epoch: u64) -> StageContext {
-    StageContext { run, epoch, cancel: CancellationToken::new(), meter: Meter::default() }
-}
 
 fn generation(job: &str, what: &str) -> Generation {
-    let sink = Sink::Graph(GraphSink { graph_profile_version: 1 });
-    Generation { job: job.parse().unwrap(), digest: Digest::blake3(what.as_bytes()), sink }
+    testing::generation(job, what, &Sink::Graph(GraphSink { graph_profile_version: 1 }))
 }
 
 fn proof(proven: bool) -> Proof {

@@ -4,7 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::mpsc;
 
-use super::{PostgisError, registry, table};
+use super::{PostgisError, registry, show, table};
 use crate::model::{Code, Failure};
 use crate::postgres::{Part, PgError, Sql, TupleSplitter, sql};
 use crate::projection::Generation;
@@ -26,7 +26,8 @@ pub(super) async fn read_back(pool: &PgPool, generation: &Generation) -> Result<
     let absent = || PostgisError::Absent { job: job.clone(), generation: *digest };
     let recorded = recorded.ok_or_else(absent)?;
     let stored = table::table_of(&recorded.sink)?;
-    let live = registry::live(&mut connection, job).await?.generation == Some(*digest);
+    let live = registry::live(&mut connection, job).await?.generation == Some(*digest)
+        && show::is_shown(&mut connection, job, digest, stored).await?;
     let home = table::generation_schema(digest);
     let schema = if live { &stored.schema } else { &home };
     let columns = table::columns(stored);

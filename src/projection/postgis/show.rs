@@ -48,6 +48,18 @@ impl Standing {
     }
 }
 
+/// Says whether readers of the live name get exactly this generation.
+pub(super) async fn is_shown(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generation: &Digest,
+    table: &TableSink,
+) -> Result<bool> {
+    let standing = standing(connection, table).await?;
+    let comment = comment(job, generation);
+    Ok(standing.is_some_and(|standing| standing.kind == "v" && standing.comment == comment))
+}
+
 /// Makes readers of the live name get a generation.
 pub(super) async fn show(
     connection: &mut PgConnection,
@@ -100,13 +112,13 @@ pub(super) async fn remove(
     }
     let drop = sql("DROP VIEW {}", &[Part::Qualified(&table.schema, &table.table)]);
     let dropped = execute(connection, "drop the live view", &drop).await;
-    Ok(dropped.map(|_| ()).map_err(|source| match source.sqlstate().as_deref() {
+    dropped.map(|_| ()).map_err(|source| match source.sqlstate().as_deref() {
         Some("2BP01") => {
             let what = format!("{}.{}", table.schema, table.table);
             PostgisError::Depended { what, source }
         }
         _ => source.into(),
-    })?)
+    })
 }
 
 async fn in_savepoint(

@@ -58,13 +58,14 @@ async fn attempt(pool: &PgPool, set: &[Change], cx: Option<&StageContext>) -> Re
         &[],
     );
     execute(&mut transaction, "lock what is live", &lock).await?;
-    let mut pending = Vec::new();
+    let (mut pending, mut standing) = (Vec::new(), Vec::new());
     for change in set {
         let live = registry::live(&mut transaction, &change.job).await?;
         if let Some(cx) = cx {
             live.fence(cx)?;
         }
         if live.generation == change.to {
+            standing.extend(change.to.map(|generation| (&change.job, generation)));
             continue;
         }
         if live.generation != change.from {
@@ -85,6 +86,13 @@ async fn attempt(pool: &PgPool, set: &[Change], cx: Option<&StageContext>) -> Re
         if let Some(cx) = cx {
             let (to, from) = (change.to, change.from);
             registry::set_live(&mut transaction, &change.job, to, from, cx).await?;
+        }
+    }
+    for (job, generation) in standing {
+        // Live by the record, though somebody may have dropped the view.
+        let table = proven_table(&mut transaction, job, &generation).await?;
+        if !show::is_shown(&mut transaction, job, &generation, &table).await? {
+            show::show(&mut transaction, job, &generation, &table).await?;
         }
     }
     match cx {

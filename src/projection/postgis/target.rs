@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 
 use super::encoding::PgCopy;
-use super::{PostgisError, read, registry, stage, switch, table};
+use super::{PostgisError, read, registry, show, stage, switch, table};
 use crate::digest::Digest;
 use crate::model::{Covers, Failure, JobId, Proof, Sink, TableSink};
 use crate::postgres::{CopyEncoder, PgError, has_registry};
@@ -29,10 +29,10 @@ impl PostgisProjection {
         let (job, digest) = (&generation.job, &generation.digest);
         let mut connection = self.pool.acquire().await.map_err(failed)?;
         let home = table::generation_schema(digest);
-        let recorded = match has_registry(&self.pool).await? {
-            true => registry::recorded(&mut connection, job, digest).await?,
-            false => None,
-        };
+        let mut recorded = None;
+        if has_registry(&self.pool).await? {
+            recorded = registry::recorded(&mut connection, job, digest).await?;
+        }
         let Some(recorded) = recorded else {
             let there = schema_exists(&mut connection, &home).await?;
             return Ok(if there { Held::Partial } else { Held::Absent });
@@ -46,7 +46,9 @@ impl PostgisProjection {
             return Ok(Held::Partial);
         };
         let live = registry::live(&mut connection, job).await?;
-        let is_live = live.generation == Some(*digest);
+        // A view that somebody dropped is made again by a switch to the same generation.
+        let is_live = live.generation == Some(*digest)
+            && show::is_shown(&mut connection, job, digest, stored).await?;
         Ok(if is_live { Held::Live(proof) } else { Held::Complete(proof) })
     }
 
@@ -70,10 +72,10 @@ impl PostgisProjection {
         }
         let failed = PgError::sql("record a proof");
         let mut connection = self.pool.acquire().await.map_err(failed)?;
-        match registry::record_proof(&mut connection, generation, proof).await? {
-            true => Ok(()),
-            false => Err(PostgisError::Absent { job, generation: digest }),
+        if registry::record_proof(&mut connection, generation, proof).await? {
+            return Ok(());
         }
+        Err(PostgisError::Absent { job, generation: digest })
     }
 
     async fn drop_generation(&self, generation: &Generation) -> Result<(), PostgisError> {

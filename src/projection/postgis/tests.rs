@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::postgres::testing::database;
 use crate::projection::{Change, Generation, Held, Projection as _, StageContext};
-use crate::proof::{compare, digest_rows, tee};
+use crate::proof::{EncodedBatch, compare, digest_rows, tee};
 
 fn column(name: &str, data_type: ColumnType) -> Column {
     Column {
@@ -174,6 +174,12 @@ async fn a_generation_is_built_proven_and_read_back_through_the_live_view() {
     let drifted = digest_rows(back, "pgcopy", &Meter::default()).await.unwrap().to_string();
     assert_ne!(drifted, proof.canonical_digest);
 
+    // Somebody drops the view: it is no longer live, and a repeated switch puts it back.
+    sqlx::raw_sql(r#"DROP VIEW kansas."The ""places""""#).execute(&pool).await.unwrap();
+    assert!(matches!(target.holds(&one).await.unwrap(), Held::Complete(_)));
+    target.switch(&[change(Some(&one), Some(&one))], &cx).await.unwrap();
+    assert!(matches!(target.holds(&one).await.unwrap(), Held::Live(_)));
+
     let indexes = "SELECT count(*) FROM pg_indexes WHERE schemaname LIKE 'coppice\\_%'";
     assert_eq!(count(&pool, indexes).await, 3);
     let columns = "SELECT count(*) FROM geometry_columns \
@@ -302,6 +308,25 @@ async fn what_fails_on_the_way_leaves_nothing_and_can_be_repeated() {
     sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&pool).await.unwrap();
     assert_eq!(target.holds(&one).await.unwrap(), Held::Absent);
     assert!(target.read_back(&one).await.unwrap().next().await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_stage_that_is_dropped_half_way_leaves_a_target_that_works() {
+    let pool = database().await;
+    let target = PostgisProjection::new(pool.clone());
+    let (one, cx) = (generation(places(), "1"), context(RunId::now(), 1));
+    let encoding = target.encoding(&one.sink, &schema()).unwrap();
+    for rows in [1, 60_000] {
+        let batch = batch(0..rows);
+        let rows = Arc::new(encoding.encode(&batch).unwrap());
+        let some = stream::iter([Ok(EncodedBatch { batch, rows })]).chain(stream::pending());
+        let stage = target.stage(&one, some.boxed(), &cx);
+        let ended = tokio::time::timeout(std::time::Duration::from_millis(400), stage).await;
+        assert!(ended.is_err());
+    }
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Absent);
+    let proof = build(&target, &one, vec![batch(0..7)], &cx).await.unwrap();
+    assert_eq!((proof.proven, proof.rows), (true, 7));
 }
 
 #[tokio::test]
