@@ -23,7 +23,8 @@ pub(crate) async fn read_in_place(
     for zone in ["processed", "catalog"] {
         let prefix = format!("{zone}/{dataset}/{version}");
         let store = stores.of_key(&prefix);
-        let work = store.walk(&prefix).map(|walked| async move { object(store, walked?, meter).await });
+        let work =
+            store.walk(&prefix).map(|walked| async move { object(store, walked?, meter).await });
         let mut work = work.buffered(at_once).boxed();
         while let Some(read) = work.try_next().await? {
             if cancel.is_cancelled() {

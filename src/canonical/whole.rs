@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::ledger::{self, AnchoredHead, HeadDocument};
+use super::catalog;
 use super::layout::version_of;
+use super::ledger::{self, AnchoredHead, HeadDocument};
 use super::manifest::{Manifest, ShardRef};
 use super::verify::{Verified, Verify, verify_against};
-use super::catalog;
 use crate::digest::{BothDigests, Digest};
 use crate::model::{DatasetVersionId, Failure, Finding, Zone};
 
@@ -32,10 +32,7 @@ async fn ledger_findings(
     verify: &Verify<'_>,
     manifest: &Manifest,
 ) -> Result<Vec<Finding>, Failure> {
-    let anchor = manifest.ledger_head.as_ref().map(|head| AnchoredHead {
-        event_hash: head.event_hash,
-        records: head.records,
-    });
+    let anchor = manifest.ledger_head.map(|event_hash| AnchoredHead { event_hash, records: None });
     let store = verify.stores.of_zone(Zone::Audit);
     Ok(ledger::verify(store, anchor.as_ref(), HeadDocument::Expected).await?.findings)
 }
@@ -86,8 +83,7 @@ async fn digests(
             continue;
         }
         for entry in verify.backup.shard(shard).await? {
-            let both =
-                BothDigests { blake3: entry.digest, sha256: entry.sha256, size: entry.size };
+            let both = BothDigests { blake3: entry.digest, sha256: entry.sha256, size: entry.size };
             known.insert(entry.key, both);
         }
     }

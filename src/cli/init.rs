@@ -23,11 +23,13 @@ pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble
     let put = recovery::markers::put(&world).await;
     world.close().await?;
     let marked = put?;
-    output::result(global.format, &json!({ "environment": env, "marked": marked }), || {
-        match marked.as_slice() {
+    output::result(
+        global.format,
+        &json!({ "environment": env, "marked": marked }),
+        || match marked.as_slice() {
             [] => format!("every target of {env} carries its marker already"),
             some => format!("marked as {env}:\n  {}", some.join("\n  ")),
-        }
-    })?;
+        },
+    )?;
     Ok(Exit::Done)
 }

@@ -15,10 +15,10 @@ use super::plans::{Chosen, choose};
 use super::reports;
 use super::state::State;
 use super::{args, plan};
+use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunState};
 use crate::model::{Failure, Outcome, RunId, RunMode};
 use crate::receipt::Receipt;
-use crate::canonical::{Existing, Filter};
 use crate::recovery::{self, Governance, Prepared, Refusal, Request, Watch};
 use crate::report;
 
@@ -172,7 +172,9 @@ fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit, Trou
             .into());
     };
     let path = recovery::receipt_path(state.dir(), run.run);
-    output::result(global.format, &receipt, || report::summary(&receipt, Some(&path.display().to_string())))?;
+    output::result(global.format, &receipt, || {
+        report::summary(&receipt, Some(&path.display().to_string()))
+    })?;
     Ok(exit_of(&receipt))
 }
 

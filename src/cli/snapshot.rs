@@ -46,7 +46,8 @@ async fn labels(
 ) -> Result<BTreeMap<(String, DatasetVersionId), PolicyLabel>, Failure> {
     let store = from.of_zone(Zone::Catalog);
     let versions = catalog::versions(store).await?;
-    let versions: Vec<_> = versions.into_iter().map(|known| (known.dataset, known.version)).collect();
+    let versions: Vec<_> =
+        versions.into_iter().map(|known| (known.dataset, known.version)).collect();
     let raw = catalog::labels(store, &versions).await?;
     Ok(raw.into_iter().filter_map(|(name, label)| Some((name, label.parse().ok()?))).collect())
 }

@@ -38,8 +38,11 @@ pub(super) fn canonical(texts: &[String]) -> Result<CanonicalStores, Failure> {
         }
     }
     let default = default.ok_or_else(|| {
-        Failure::permanent(Code::Usage, "no store is given for the zones that have none of their own")
-            .hint("give one --from without a zone")
+        Failure::permanent(
+            Code::Usage,
+            "no store is given for the zones that have none of their own",
+        )
+        .hint("give one --from without a zone")
     })?;
     Ok(CanonicalStores::new(default, zones))
 }

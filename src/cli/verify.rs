@@ -55,8 +55,7 @@ fn against(args: &VerifyArgs) -> Result<(Option<CanonicalStores>, Accepts), Trou
         return Ok((Some(stores::canonical(&[args.store.clone()])?), Accepts::Any));
     };
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
-    let environment =
-        chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
+    let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
     let accepts = recovery::accepts(environment, &chosen.env);
     let mut texts = vec![args.store.clone()];
     for (zone, url) in &environment.canonical.zones {

@@ -183,6 +183,8 @@ pub(crate) struct ProveParams {
     pub(crate) generation: Digest,
     /// What it fills.
     pub(crate) sink: Sink,
+    /// What it reads, pinned.
+    pub(crate) inputs: Vec<ResolvedInput>,
     /// Whether a proof on record is trusted for a generation that is complete already.
     pub(crate) trust_record: bool,
 }

@@ -74,7 +74,7 @@ pub(crate) async fn reopen(
     let known = load(&*journal, run).await?;
     let missing = || Failure::permanent(Code::Journal, format!("run {run} never started"));
     let info = known.info.ok_or_else(missing)?;
-    let setting: Setting = serde_json::from_slice(&journal.get(&info.setting).await?)
+    let setting: Setting = serde_json::from_slice(&journal.get(&info.request.setting).await?)
         .map_err(|error| missing().because(&error))?;
     World::open(run, setting, state, journal).await
 }

@@ -32,9 +32,8 @@ pub(super) async fn judge(
         return Ok(commit);
     }
     let name = &request.env;
-    let refuse = |message: String, hint: String| {
-        Err(Failure::permanent(Code::Usage, message).hint(hint))
-    };
+    let refuse =
+        |message: String, hint: String| Err(Failure::permanent(Code::Usage, message).hint(hint));
     if request.governance.reason.as_deref().unwrap_or_default().trim().is_empty() {
         return refuse(
             format!("the environment `{name}` is protected, and no reason was given"),

@@ -4,6 +4,7 @@ mod actions;
 #[cfg(test)]
 mod documents;
 mod drive;
+mod findable;
 mod governance;
 pub(crate) mod markers;
 mod outputs;
@@ -23,12 +24,12 @@ mod world;
 
 pub(crate) use drive::{Watch, execute, reopen, resume};
 pub(crate) use governance::Governance;
-pub(crate) use readiness::{Probe, probe};
-pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};
-pub(crate) use scratch::discard;
 pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, VerifiedOutput};
 pub(crate) use params::{decided, params};
+pub(crate) use readiness::{Probe, probe};
+pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};
 pub(crate) use request::{Prepared, Refusal, Request, open, prepare};
+pub(crate) use scratch::discard;
 pub(crate) use setting::Setting;
 pub(crate) use survey::accepts;
 pub(crate) use targets::Targets;

@@ -153,11 +153,8 @@ async fn rehearsed(
             && run.outcome == Some(Outcome::Recovered)
             && matches!(receipts::stored(&request.state, run.run), Ok(Some(_)))
     });
-    let hint = format!(
-        "coppice rehearse {} --env {}",
-        world.setting.plan.display(),
-        world.setting.name
-    );
+    let hint =
+        format!("coppice rehearse {} --env {}", world.setting.plan.display(), world.setting.name);
     let Some(green) = green else {
         return Ok(Probe::bad("rehearsal", "none was ever green", hint));
     };

@@ -133,8 +133,7 @@ fn in_scope(request: &Request) -> LoadedPlan {
 fn expected(request: &Request, graph: &RecoveryGraph) -> Result<(), Failure> {
     match &request.governance.expect_plan {
         Some(expected) if *expected != graph.plan_digest.to_string() => {
-            let message =
-                format!("the plan is {}, and {expected} was expected", graph.plan_digest);
+            let message = format!("the plan is {}, and {expected} was expected", graph.plan_digest);
             Err(Failure::permanent(Code::PlanInvalid, message)
                 .hint("plan, jobs, snapshot or targets changed; look at `coppice plan` again"))
         }
@@ -159,8 +158,8 @@ fn record(
         scope: facts.scope.clone(),
         as_of: facts.snapshot.as_ref().map(|snapshot| snapshot.as_of),
         incident_at: request.incident_at,
-        rto_target_seconds: objectives.rto.as_ref().map(|period| period.seconds()),
-        rpo_target_seconds: objectives.rpo.as_ref().map(|period| period.seconds()),
+        rto_target_seconds: objectives.rto.as_ref().map(|period| period.length().as_secs()),
+        rpo_target_seconds: objectives.rpo.as_ref().map(|period| period.length().as_secs()),
         git_commit,
         tools: [
             ("coppice".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),

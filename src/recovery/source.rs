@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::execution::SendableRecordBatchStream;
 
-use super::pins::{self, PinnedObject};
+use super::pins;
 use super::{GateOutput, World};
 use crate::canonical::catalog;
 use crate::dataset::Session;
@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::model::{
     Code, DatasetVersion, DatasetVersionId, Failure, Finding, JobId, Sink, TableSink, TilesSink,
+    Zone,
 };
 use crate::plan::{RebuildParams, ResolvedInput};
 use crate::projection::{graph, tiles};
@@ -35,10 +36,9 @@ pub(crate) async fn open(
     match (&params.sink, &params.query) {
         (Sink::Tiles(sink), _) => from_tables(world, params, sink).await,
         (sink, Some(sql)) => from_datasets(world, params, sink, sql, cx).await,
-        (_, None) => Err(Failure::permanent(
-            Code::PlanInvalid,
-            format!("{} has no query", params.job),
-        )),
+        (_, None) => {
+            Err(Failure::permanent(Code::PlanInvalid, format!("{} has no query", params.job)))
+        }
     }
 }
 
@@ -47,8 +47,14 @@ async fn from_tables(
     params: &RebuildParams,
     sink: &TilesSink,
 ) -> Result<Source, Failure> {
-    let tables: BTreeMap<JobId, (Digest, TableSink)> = params
-        .inputs
+    let pool = world.targets.pool().await?;
+    let rows = tiles::tiles_source(pool, sink, &tables(&params.inputs)).await?;
+    Ok(Source { rows, inputs_have_rows: true })
+}
+
+/// The tables that a tile archive is made of.
+pub(super) fn tables(inputs: &[ResolvedInput]) -> BTreeMap<JobId, (Digest, TableSink)> {
+    inputs
         .iter()
         .filter_map(|input| match input {
             ResolvedInput::Projection { job, generation, sink: Sink::Postgis(table) } => {
@@ -56,10 +62,7 @@ async fn from_tables(
             }
             _ => None,
         })
-        .collect();
-    let pool = world.targets.pool().await?;
-    let rows = tiles::tiles_source(pool, sink, &tables).await?;
-    Ok(Source { rows, inputs_have_rows: true })
+        .collect()
 }
 
 async fn from_datasets(
@@ -80,7 +83,7 @@ async fn from_datasets(
                 let known = version_of(world, dataset, version).await?;
                 // Zero rows are taken for some unless the catalog says that there are none.
                 inputs_have_rows |= known.rows != Some(0);
-                let store = world.canonical.of_key(&format!("processed/{dataset}"));
+                let store = world.canonical.of_zone(Zone::Processed);
                 session.register(table, &known, store, &pinned).await?;
                 findings.extend(session.hold_against_catalog(table).await?);
             }
@@ -94,7 +97,7 @@ async fn from_datasets(
     refuse(params, findings)?;
     let rows = session.query(sql).await?;
     let rows = match sink {
-        Sink::Graph(_) => graph::source(rows, &spill).await?,
+        Sink::Graph(_) => graph::source(rows, spill),
         _ => rows,
     };
     Ok(Source { rows, inputs_have_rows })
@@ -117,7 +120,7 @@ async fn pinned(cx: &StepContext) -> Result<BTreeMap<String, Pin>, Failure> {
         // Proofs of other jobs are among what it waits for, and pin nothing.
         let Ok(gate) = output.read::<GateOutput>() else { continue };
         for blob in &gate.pins {
-            let objects: Vec<PinnedObject> = pins::load(cx, blob).await?;
+            let objects = pins::load(cx, blob).await?;
             all.extend(objects.into_iter().map(|object| (object.key, object.pin)));
         }
     }
@@ -129,13 +132,11 @@ async fn version_of(
     dataset: &str,
     version: &DatasetVersionId,
 ) -> Result<DatasetVersion, Failure> {
-    let read = catalog::read_version(&world.canonical, dataset, version).await?;
-    read.version.ok_or_else(|| {
-        Failure::permanent(
-            Code::GateShut,
-            format!("failed to read the catalog of {dataset} {version}"),
-        )
-        .with_findings(read.findings)
+    let store = world.canonical.of_zone(Zone::Catalog);
+    let (described, findings, _) = catalog::read_version(store, dataset, version).await?;
+    described.ok_or_else(|| {
+        let message = format!("failed to read the catalog of {dataset} {version}");
+        Failure::permanent(Code::GateShut, message).with_findings(findings)
     })
 }
 
@@ -147,9 +148,10 @@ async fn register_catalog(
     let mut known = Vec::new();
     let mut quads = Vec::new();
     for (dataset, version, _) in versions {
-        let read = catalog::read_version(&world.canonical, dataset, version).await?;
-        quads.extend(catalog::quads(&read.documents)?);
-        known.extend(read.version);
+        let store = world.canonical.of_zone(Zone::Catalog);
+        let (described, _, documents) = catalog::read_version(store, dataset, version).await?;
+        quads.extend(documents.quads());
+        known.extend(described);
     }
     session.register_catalog(&known, &quads)?;
     Ok(())

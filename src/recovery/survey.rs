@@ -8,11 +8,11 @@ use futures::TryStreamExt;
 use super::request::Request;
 use super::targets::Database;
 use super::world::World;
+use crate::canonical::catalog;
 use crate::canonical::{
     Accepts, BackupStore, Choice, Filter, Manifest, SnapshotContent, content_digest,
     snapshot_content,
 };
-use crate::canonical::catalog;
 use crate::digest::Digest;
 use crate::model::{Code, Failure, JobId, RunMode, Zone};
 use crate::plan::{Environment, Facts, Part, SnapshotFacts, VersionFacts, ZoneFacts};
@@ -79,7 +79,7 @@ fn builders() -> BTreeMap<String, u32> {
 /// The server that will run: of a private cluster what is installed, without starting it.
 async fn server(world: &World) -> Result<String, Failure> {
     match &world.places.database {
-        Database::Private { data, .. } => Ok(postgres::installed_identity(data).await?),
+        Database::Private { data, .. } => Ok(postgres::installed_identity(data)?),
         Database::Server { .. } => {
             Ok(postgres::server_identity(world.targets.pool().await?).await?)
         }
@@ -177,12 +177,7 @@ async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> 
         let (described, _, documents) =
             catalog::read_version(store, &known.dataset, &known.version).await?;
         let Some(described) = described else { continue };
-        let mut listed: Vec<_> = documents
-            .artifacts()
-            .into_iter()
-            .filter_map(|artifact| Some((artifact.key, artifact.blake3?, artifact.size)))
-            .collect();
-        listed.sort();
+        let listed = documents.artifacts();
         facts.push(VersionFacts {
             artifacts: content_digest(listed.iter().map(|(key, digest, _)| (&**key, digest))),
             catalog: documents_digest(store, &known.dataset, known.version.as_str()).await?,

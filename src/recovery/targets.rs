@@ -48,7 +48,7 @@ impl Targets {
     /// Names the targets; opens none of them. `cache` is a local folder for copies of what is
     /// published.
     pub(crate) fn new(database: Database, store: Store, cache: &Path) -> Self {
-        let files = Files::new(store.objects(), cache.to_owned());
+        let files = Files::new(store.clone(), cache.to_owned());
         Self { database, files, store, postgis: OnceCell::new() }
     }
 

@@ -102,20 +102,14 @@ impl World {
         taken
     }
 
-    async fn take_locks(
-        &self,
-        locks: &mut Locks,
-        holder: &str,
-        epoch: u64,
-    ) -> Result<(), Failure> {
+    async fn take_locks(&self, locks: &mut Locks, holder: &str, epoch: u64) -> Result<(), Failure> {
         let lease = std::time::Duration::from_secs(crate::journal::LEASE_SECONDS);
         let by = store::Holder { name: holder.to_owned(), run: self.run, epoch };
         for target in self.written() {
             locks.stores.push(store::TargetLock::take(target, &by, lease).await?);
         }
         let pool = self.targets.pool().await?;
-        locks.database =
-            Some(postgres::TargetLock::take(pool, self.run, holder, epoch).await?);
+        locks.database = Some(postgres::TargetLock::take(pool, self.run, holder, epoch).await?);
         Ok(())
     }
 

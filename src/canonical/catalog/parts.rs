@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::documents::{Documents, Role};
 use super::rdf::{Rdf, term};
 use super::reference::{Target, follow};
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 
 const MEDIA_TYPES: &str = "www.iana.org/assignments/media-types/";
 
@@ -72,6 +72,22 @@ impl Documents {
                 Some(Asset { item: &item.key, name, href, json })
             })
         })
+    }
+
+    /// The key, BLAKE3 and size of each artifact that `checksums.json` lists with one, sorted.
+    pub(crate) fn artifacts(&self) -> Vec<(String, Digest, u64)> {
+        let blake3 = |listed: &Listed| {
+            listed.digests.iter().copied().find(|d| d.algorithm() == Algorithm::Blake3)
+        };
+        let read = |listed: Listed| Some((blake3(&listed)?, listed.size?, listed.key));
+        let mut all: Vec<_> = self
+            .listed()
+            .into_iter()
+            .filter_map(read)
+            .map(|(digest, size, key)| (key, digest, size))
+            .collect();
+        all.sort();
+        all
     }
 
     /// The entries of `checksums.json`.

@@ -21,10 +21,10 @@ pub(crate) async fn verify(
     versions: &[(String, DatasetVersionId)],
     digests: Arc<Digests>,
 ) -> Result<Vec<Finding>, CatalogError> {
-    let checks = futures::stream::iter(versions).map(|(dataset, version)| {
+    let checks = futures::stream::iter(versions.to_vec()).map(|(dataset, version)| {
         let digests = Arc::clone(&digests);
         async move {
-            let (_, mut findings, documents) = read_version(store, dataset, version).await?;
+            let (_, mut findings, documents) = read_version(store, &dataset, &version).await?;
             let checked = tokio::task::spawn_blocking(move || check(&documents, &*digests));
             findings.extend(checked.await??);
             Ok::<_, CatalogError>(findings)

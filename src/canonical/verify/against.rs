@@ -97,7 +97,14 @@ impl Verify<'_> {
             }
         };
         Ok(match difference(entry, &digest, size) {
-            None => Outcome::Right(Pinned { key: meta.key, pin: meta.pin, size, digest }),
+            None => Outcome::Right(Pinned {
+                key: meta.key,
+                pin: meta.pin,
+                size,
+                digest,
+                // Both were taken of the same bytes when they were sealed.
+                sha256: entry.sha256,
+            }),
             Some(_) if entry.key.starts_with(HEADS) => Outcome::Head { bytes: size },
             Some(kind) => Outcome::Found {
                 finding: finding(kind, entry, described(&digest, size), WRONG),

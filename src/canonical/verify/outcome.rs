@@ -43,4 +43,6 @@ pub(crate) struct Pinned {
     pub(crate) size: u64,
     /// The BLAKE3 of its bytes.
     pub(crate) digest: Digest,
+    /// The SHA-256 of its bytes.
+    pub(crate) sha256: Digest,
 }

@@ -46,15 +46,13 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
             })
             .action(format!("build generation {}", job.generation.short()))
             .estimate(estimate);
-        let (job, generation) = (&job.id, job.generation);
-        let sink = jobs.iter().find(|other| other.id == *job).map(|other| other.sink.clone());
-        let Some(sink) = sink else { continue };
         steps
             .add(id(&["prove", name]), StepKind::Prove, vec![succeeded(&["rebuild", name])])
             .params(&ProveParams {
-                job: job.clone(),
-                generation,
-                sink,
+                job: job.id.clone(),
+                generation: job.generation,
+                sink: job.sink.clone(),
+                inputs: job.inputs.clone(),
                 trust_record: mode == RunMode::Rebuild && !facts.reprove,
             })
             .action("read it back, compare digests")

@@ -85,7 +85,11 @@ impl Decide {
     }
 }
 
-fn change(candidate: &Candidate, from: Option<crate::digest::Digest>, to: Option<crate::digest::Digest>) -> Change {
+fn change(
+    candidate: &Candidate,
+    from: Option<crate::digest::Digest>,
+    to: Option<crate::digest::Digest>,
+) -> Change {
     Change { job: candidate.job.clone(), sink: candidate.sink.clone(), from, to }
 }
 
@@ -132,8 +136,11 @@ mod tests {
 
     #[test]
     fn a_job_whose_need_is_unproven_stays_out() {
-        let jobs =
-            [candidate("graph/a", &[]), candidate("graph/b", &[]), candidate("graph/c", &["graph/a"])];
+        let jobs = [
+            candidate("graph/a", &[]),
+            candidate("graph/b", &[]),
+            candidate("graph/c", &["graph/a"]),
+        ];
         let proven = ["graph/b", "graph/c"].iter().map(|j| j.parse().unwrap()).collect();
         let set: Vec<_> = closed(&jobs, &proven).iter().map(|c| c.job.to_string()).collect();
         assert_eq!(set, ["graph/b"]);

@@ -11,7 +11,7 @@ use crate::model::{Code, Failure, Output, Proof, ProveOutput, RebuildOutput};
 use crate::plan::{ProveParams, StepSpec};
 use crate::projection::{Generation, Projection};
 use crate::proof;
-use crate::recovery::{World, params};
+use crate::recovery::{World, findable, params};
 
 struct Prove {
     params: ProveParams,
@@ -36,7 +36,7 @@ impl Action for Prove {
         if !proof.proven {
             return Err(differs(&self.params, &proof));
         }
-        self.world.check_findable(&generation, cx).await?;
+        findable::check(&self.world, &self.params, &generation).await?;
         target.record(&generation, &proof).await?;
         Output::of(&ProveOutput { job: self.params.job.clone(), proof })
     }
@@ -92,6 +92,8 @@ fn differs(params: &ProveParams, proof: &Proof) -> Failure {
         Code::StepFailed,
         format!("went in: {}; read back: {}", proof.canonical_digest, proof.projection_digest),
     ))
-    .hint("the generation stays invisible; run `coppice rebuild --only` for it, and if it differs \
-           again look for what else writes to the target")
+    .hint(
+        "the generation stays invisible; run `coppice rebuild --only` for it, and if it differs \
+           again look for what else writes to the target",
+    )
 }

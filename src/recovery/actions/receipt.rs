@@ -65,7 +65,8 @@ fn may_append(world: &World, state: &RunState) -> bool {
     match world.setting.mode {
         RunMode::Rollback => true,
         _ => {
-            succeeded("gate/ledger") == Some(true) && succeeded("restore/ledger-head") != Some(false)
+            succeeded("gate/ledger") == Some(true)
+                && succeeded("restore/ledger-head") != Some(false)
         }
     }
 }
@@ -80,10 +81,7 @@ async fn append(
     let record = NewRecord {
         event_type: predicate.mode.to_string(),
         subject: format!("kfm://environment/{}", predicate.environment),
-        evidence_refs: vec![
-            format!("prov://{}", predicate.audit_ref),
-            format!("doc://{digest}"),
-        ],
+        evidence_refs: vec![format!("prov://{}", predicate.audit_ref), format!("doc://{digest}")],
         actor: json!({ "principal": predicate.actor.principal, "role": "operator" }),
         audit_ref: predicate.audit_ref.clone(),
         timestamp: predicate.finished_at,

@@ -59,11 +59,8 @@ async fn digests(cx: &StepContext) -> Result<HashMap<String, BothDigests>, Failu
         let Ok(verified) = output.read::<VerifiedOutput>() else { continue };
         for shard in verified.pins {
             for pinned in pins::load(cx, &shard.blob).await? {
-                let both = BothDigests {
-                    blake3: pinned.digest,
-                    sha256: pinned.sha256,
-                    size: pinned.size,
-                };
+                let both =
+                    BothDigests { blake3: pinned.digest, sha256: pinned.sha256, size: pinned.size };
                 known.insert(pinned.key, both);
             }
         }

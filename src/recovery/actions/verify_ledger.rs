@@ -44,9 +44,7 @@ impl VerifyLedger {
     async fn anchor(&self) -> Result<Option<AnchoredHead>, Failure> {
         let Some(snapshot) = &self.params.snapshot else { return Ok(None) };
         let manifest = self.world.backup()?.manifest(snapshot).await?;
-        Ok(manifest
-            .ledger_head
-            .map(|head| AnchoredHead { event_hash: head.event_hash, records: head.records }))
+        Ok(manifest.ledger_head.map(|event_hash| AnchoredHead { event_hash, records: None }))
     }
 
     fn findings(&self, report: &LedgerReport) -> Vec<Finding> {

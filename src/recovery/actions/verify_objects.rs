@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::canonical::{Verify, VerifiedShard, version_of};
+use crate::canonical::{VerifiedShard, Verify, version_of};
 use crate::engine::{Action, StepContext};
 use crate::model::{DatasetVersionId, Failure, Output, VerifyOutput};
 use crate::plan::{StepSpec, VerifyObjectsParams};
