@@ -3,6 +3,7 @@
 mod contract;
 pub(crate) mod files;
 pub(crate) mod graph;
+pub(crate) mod search;
 #[cfg(test)]
 pub(crate) mod testing;
 
