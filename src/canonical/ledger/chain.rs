@@ -195,7 +195,9 @@ mod tests {
             folders[*day].insert(0, link);
         }
         let mut chain = Chain::new(Vec::new());
-        folders.into_iter().for_each(|folder| chain.day(folder));
+        for folder in folders {
+            chain.day(folder);
+        }
         chain.finish()
     }
 
