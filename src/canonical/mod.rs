@@ -2,3 +2,6 @@
 
 pub(crate) mod catalog;
 pub(crate) mod ledger;
+
+#[cfg(test)]
+mod fixture;
