@@ -4,6 +4,7 @@ mod contract;
 pub(crate) mod files;
 pub(crate) mod graph;
 pub(crate) mod postgis;
+pub(crate) mod search;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod tiles;

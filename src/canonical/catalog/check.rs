@@ -60,7 +60,8 @@ impl Check<'_> {
     /// not every check is made over a whole store.
     pub(super) fn is_gone(&self, object: &str) -> bool {
         let own = ["processed", "catalog"].map(|zone| self.documents.prefix(zone));
-        own.iter().any(|prefix| object.starts_with(prefix)) && (self.digests)(object).is_none()
+        let is_there = || self.documents.has(object) || (self.digests)(object).is_some();
+        own.iter().any(|prefix| object.starts_with(prefix)) && !is_there()
     }
 
     /// Holds a digest that the document under `key` gives of an object against its bytes.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -34,6 +36,8 @@ pub(crate) struct Documents {
     pub(crate) dataset: String,
     /// The version.
     pub(crate) version: DatasetVersionId,
+    /// The keys of all that was given, read or not.
+    keys: BTreeSet<String>,
     all: Vec<Document>,
     pub(super) dcat: Option<Rdf>,
     pub(super) prov: Option<Rdf>,
@@ -50,6 +54,7 @@ impl Documents {
         let mut documents = Self {
             dataset: dataset.to_owned(),
             version: version.clone(),
+            keys: bytes.iter().map(|(key, _)| key.clone()).collect(),
             all: Vec::new(),
             dcat: None,
             prov: None,
@@ -118,6 +123,11 @@ impl Documents {
     /// `<zone>/<dataset>/<version>/`.
     pub(super) fn prefix(&self, zone: &str) -> String {
         format!("{zone}/{}/{}/", self.dataset, self.version)
+    }
+
+    /// Whether there is a document under the key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.contains(key)
     }
 
     /// The documents of a role, by key.

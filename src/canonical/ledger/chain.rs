@@ -163,3 +163,73 @@ impl Chain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::canonical::ledger::record::GENESIS;
+
+    fn name(at: usize) -> Name {
+        *blake3::hash(&at.to_le_bytes()).as_bytes()
+    }
+
+    fn links(count: usize) -> Vec<Link> {
+        let prev = |at: usize| if at == 0 { GENESIS } else { name(at - 1) };
+        let link = |at| Link {
+            name: name(at),
+            prev: prev(at),
+            at: at.try_into().unwrap(),
+            key: format!("{at:04}").into(),
+            supersedes: Vec::new(),
+        };
+        (0..count).map(link).collect()
+    }
+
+    /// Follows links that stand in the days given, each day backwards.
+    fn follow(links: Vec<Link>, days: &[usize]) -> (Tree, Vec<Finding>) {
+        let last = days.iter().max().copied().unwrap_or(0);
+        let mut folders = vec![Vec::new(); last + 1];
+        for (link, day) in links.into_iter().zip(days) {
+            folders[*day].insert(0, link);
+        }
+        let mut chain = Chain::new(Vec::new());
+        for folder in folders {
+            chain.day(folder);
+        }
+        chain.finish()
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_a_day_of_clock_skew_do_not_matter_and_a_gap_shows(
+            steps in proptest::collection::vec((0usize..2, 0usize..2), 3..60),
+            gap in any::<prop::sample::Index>(),
+        ) {
+            let mut day = 0;
+            let days: Vec<usize> = steps.iter().map(|(step, skew)| { day += step; day + skew }).collect();
+            let (tree, findings) = follow(links(steps.len()), &days);
+            prop_assert_eq!(findings, vec![]);
+            prop_assert_eq!((tree.branches.len(), tree.branches[0].end), (1, steps.len() as u64));
+
+            let gap = gap.index(steps.len() - 1);
+            let (mut left, mut at) = (links(steps.len()), days);
+            left.remove(gap);
+            at.remove(gap);
+            let (_, findings) = follow(left, &at);
+            let kinds: Vec<_> = findings.iter().map(|finding| finding.kind).collect();
+            let kind = if gap == 0 { FindingKind::LedgerCut } else { FindingKind::LedgerBrokenChain };
+            prop_assert_eq!(kinds, [kind]);
+        }
+    }
+
+    #[test]
+    fn a_ruin_ends() {
+        let mut all = links(4 * BOUND);
+        all.retain(|link| link.at % 2 == 0);
+        let days = vec![0; all.len()];
+        let (_, findings) = follow(all, &days);
+        assert_eq!(findings.len(), BOUND + 1);
+    }
+}

@@ -2,13 +2,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use tokio::task::JoinError;
 
 use super::chain::Chain;
 use super::checkpoint::{self, CHECKPOINTS, Checkpoint};
 use super::record::{HEAD, Head, Link, Name, RECORDS, SIGNATURE, read_link};
 use super::report::{AnchoredHead, HeadDocument, HeadRead, LedgerReport, Signature, judge};
 use crate::model::{Finding, FindingKind};
-use crate::store::{Store, StoreError, Walked};
+use crate::store::{Meta, Store, StoreError, Walked};
 
 /// Records read at once.
 const READS: usize = 32;
@@ -132,31 +133,16 @@ impl Days<'_> {
         }
         let mut links = Vec::with_capacity(keys.len());
         let store = self.store;
-        let mut reads = futures::stream::iter(keys)
+        let mut batches = futures::stream::iter(keys)
             .map(|key| async move {
                 let read = store.read(&key, DOCUMENT_LIMIT).await;
                 (key, read)
             })
             .buffered(READS)
-            .chunks(BATCH);
-        while let Some(chunk) = reads.next().await {
-            let mut batch = Vec::with_capacity(chunk.len());
-            for (key, read) in chunk {
-                match read {
-                    Ok(Some((bytes, _))) => batch.push((key, bytes)),
-                    // It went between the listing and the read.
-                    Ok(None) => {
-                        let hint = "the record went while it was read: the ledger is append-only";
-                        self.find(Finding::blocking(FindingKind::Missing, hint).at(key));
-                    }
-                    Err(error) if error.is_of_one_object() => {
-                        let hint = error.in_full();
-                        self.find(Finding::blocking(FindingKind::Unreadable, hint).at(key));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            let (more, findings) = read_links(batch).await?;
+            .chunks(BATCH)
+            .map(read_links)
+            .buffered(2);
+        while let Some((more, findings)) = batches.try_next().await? {
             links.extend(more);
             for finding in findings {
                 self.find(finding);
@@ -207,12 +193,36 @@ impl Days<'_> {
     }
 }
 
-async fn read_links(batch: Vec<(String, Bytes)>) -> Result<(Vec<Link>, Vec<Finding>), StoreError> {
-    tokio::task::spawn_blocking(move || {
-        let read = batch.iter().map(|(key, bytes)| read_link(key, bytes));
-        let (links, findings): (Vec<_>, Vec<_>) = read.unzip();
-        (links.into_iter().flatten().collect(), findings.into_iter().flatten().collect())
-    })
-    .await
-    .map_err(|error| StoreError::Other { what: "the audit ledger".into(), source: error.into() })
+type Read = (String, Result<Option<(Bytes, Meta)>, StoreError>);
+
+/// Reduces a batch of records to links, off the asynchronous threads.
+async fn read_links(batch: Vec<Read>) -> Result<(Vec<Link>, Vec<Finding>), StoreError> {
+    let reduce = move || {
+        let (mut links, mut findings) = (Vec::with_capacity(batch.len()), Vec::new());
+        for (key, read) in batch {
+            match read {
+                Ok(Some((bytes, _))) => {
+                    let (link, finding) = read_link(&key, &bytes);
+                    links.extend(link);
+                    findings.extend(finding);
+                }
+                // It went between the listing and the read.
+                Ok(None) => {
+                    let hint = "the record went while it was read: the ledger is append-only";
+                    findings.push(Finding::blocking(FindingKind::Missing, hint).at(key));
+                }
+                Err(error) if error.is_of_one_object() => {
+                    let hint = error.in_full();
+                    findings.push(Finding::blocking(FindingKind::Unreadable, hint).at(key));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((links, findings))
+    };
+    let failed = |error: JoinError| StoreError::Other {
+        what: "the audit ledger".into(),
+        source: error.into(),
+    };
+    tokio::task::spawn_blocking(reduce).await.map_err(failed)?
 }

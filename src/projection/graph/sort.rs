@@ -85,11 +85,11 @@ impl Sorter {
 
     fn write_run(
         &self,
-        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+        records: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
     ) -> Result<File> {
         let file = tempfile::tempfile_in(&self.folder).map_err(GraphError::Spill)?;
         let mut out = BufWriter::with_capacity(1 << 20, file);
-        fill(&mut |record| write_record(&mut out, record).map_err(GraphError::Spill))?;
+        records(&mut |record| write_record(&mut out, record).map_err(GraphError::Spill))?;
         let mut file = out.into_inner().map_err(|e| GraphError::Spill(e.into_error()))?;
         file.rewind().map_err(GraphError::Spill)?;
         Ok(file)

@@ -56,11 +56,11 @@ fn sort(
         Some(Err(_)) => Err(GraphError::Gone),
         Some(Ok(())) | None => Ok(()),
     };
-    let sorted = sorter.finish(|record| {
+    let drained = sorter.finish(|record| {
         collected.add_record(record)?;
         if collected.is_full() { send(collected.take()?) } else { Ok(()) }
     });
-    let ended = sorted.and_then(|()| send(collected.take()?));
+    let ended = drained.and_then(|()| send(collected.take()?));
     match ended {
         // Nobody is there to hear of it.
         Ok(()) | Err(GraphError::Gone) => Ok(()),
