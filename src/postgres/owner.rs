@@ -86,7 +86,29 @@ fn ids_of(name: &str, users: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+    use crate::model::Failure;
+
+    #[test]
+    fn a_folder_that_the_server_cannot_enter_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("a/pg");
+        fs::create_dir_all(&data).unwrap();
+        let mode =
+            |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let seen = fs::metadata(dir.path()).unwrap();
+        // Somebody else than us.
+        let other = Owner { uid: seen.uid() + 1, gid: seen.gid() + 1, switch: true };
+        mode(0o711);
+        other.can_reach(&data).unwrap();
+        mode(0o700);
+        let failure = Failure::from(other.can_reach(&data).unwrap_err());
+        assert!(failure.message.ends_with(dir.path().to_str().unwrap()), "{failure:?}");
+        assert!(failure.hint.unwrap().contains("/var/lib/coppice"));
+        Owner { uid: seen.uid(), ..other }.can_reach(&data).unwrap();
+    }
 
     #[test]
     fn a_user_is_found_by_its_whole_name() {

@@ -51,19 +51,6 @@ async fn a_cluster_starts_twice_survives_a_crash_and_stops_for_good() {
 }
 
 #[tokio::test]
-async fn a_folder_that_the_server_cannot_enter_is_named() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let dir = open_dir();
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-    let error = Cluster::ensure(&dir.path().join("pg"), Durability::Scratch).await.unwrap_err();
-    let failure = Failure::from(error);
-    assert!(failure.message.contains(dir.path().to_str().unwrap()), "{failure:?}");
-    assert!(failure.hint.unwrap().contains("/var/lib/coppice"));
-}
-
-#[tokio::test]
 async fn a_marker_stays_as_it_was_first_written() {
     let pool = database().await;
     assert_eq!(read_marker(&pool).await.unwrap(), None);

@@ -6,7 +6,6 @@ use chrono::Utc;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt as _, stream};
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::digest::Digest;
@@ -15,6 +14,7 @@ use crate::model::{
     TableSink,
 };
 use crate::postgres::testing::database;
+use crate::projection::testing::context;
 use crate::projection::{Change, Generation, Held, Projection as _, StageContext};
 use crate::proof::{EncodedBatch, compare, digest_rows, tee};
 
@@ -80,10 +80,6 @@ fn batch(ids: std::ops::Range<i32>) -> RecordBatch {
         Arc::new(BinaryArray::from_iter_values(points)),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
-}
-
-fn context(run: RunId, epoch: u64) -> StageContext {
-    StageContext { run, epoch, cancel: CancellationToken::new(), meter: Meter::default() }
 }
 
 /// Stages batches, reads them back, compares; gives the proof.

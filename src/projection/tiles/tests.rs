@@ -2,10 +2,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use futures::TryStreamExt as _;
-use object_store::memory::InMemory;
 use pmtiles::{AsyncPmTilesReader, TileCoord};
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::digest::Digest;
@@ -13,9 +11,10 @@ use crate::model::{
     Column, ColumnType, Failure, JobId, Layer, Meter, Proof, RunId, Sink, TableSink, TilesSink,
 };
 use crate::postgres::testing::database;
-use crate::projection::files::{Copy, Files};
+use crate::projection::files::Copy;
 use crate::projection::postgis::generation_schema;
-use crate::projection::{Change, Generation, Held, Projection as _, StageContext};
+use crate::projection::testing::{self, context, house};
+use crate::projection::{Change, Generation, Held, Projection as _};
 use crate::proof::{compare, digest_rows, tee};
 
 fn table(name: &str, columns: &[(&str, ColumnType)]) -> TableSink {
@@ -99,21 +98,8 @@ fn sink() -> TilesSink {
     }
 }
 
-fn context() -> StageContext {
-    StageContext {
-        run: RunId::now(),
-        epoch: 1,
-        cancel: CancellationToken::new(),
-        meter: Meter::default(),
-    }
-}
-
 fn generation(seed: &str) -> Generation {
-    Generation {
-        job: "tiles/kansas".parse().unwrap(),
-        digest: Digest::blake3(seed.as_bytes()),
-        sink: Sink::Tiles(sink()),
-    }
+    testing::generation("tiles/kansas", seed, &Sink::Tiles(sink()))
 }
 
 async fn build(
@@ -125,7 +111,7 @@ async fn build(
     let rows = tiles_source(pool, &sink(), sources).await?;
     let encoding = target.encoding(&generation.sink, &rows.schema())?;
     let (rows, handle) = tee(rows, Arc::clone(&encoding));
-    let count = target.stage(generation, rows, &context()).await?;
+    let count = target.stage(generation, rows, &context(RunId::now(), 1)).await?;
     let canonical = handle.finish()?;
     assert_eq!(canonical.count, count);
     let back = target.read_back(generation).await?;
@@ -137,9 +123,8 @@ async fn build(
 async fn an_archive_is_made_proven_and_the_same_each_time() {
     let pool = database().await;
     let sources = sources(&pool).await;
-    let cache = tempfile::tempdir().unwrap();
-    let target =
-        TilesProjection::new(Files::new(Arc::new(InMemory::new()), cache.path().to_owned()));
+    let house = house();
+    let target = TilesProjection::new(house.files.clone());
     let (one, two) = (generation("1"), generation("2"));
     let proof = build(&target, &pool, &sources, &one).await.unwrap();
     assert!(proof.proven && proof.rows > 20, "{proof:?}");
@@ -189,9 +174,8 @@ async fn an_archive_is_made_proven_and_the_same_each_time() {
 async fn a_feature_that_no_tile_shows_is_counted() {
     let pool = database().await;
     let sources = sources(&pool).await;
-    let cache = tempfile::tempdir().unwrap();
-    let target =
-        TilesProjection::new(Files::new(Arc::new(InMemory::new()), cache.path().to_owned()));
+    let house = house();
+    let target = TilesProjection::new(house.files.clone());
     let one = generation("1");
     let proof = build(&target, &pool, &sources, &one).await.unwrap();
     let ids =
@@ -212,7 +196,7 @@ async fn a_feature_that_no_tile_shows_is_counted() {
     let (job, sink) = (one.job.clone(), one.sink.clone());
     let set = [Change { job, sink, from: None, to: Some(one.digest) }];
     target.prepare(&set).await.unwrap();
-    target.switch(&set, &context()).await.unwrap();
+    target.switch(&set, &context(RunId::now(), 1)).await.unwrap();
     assert_eq!(target.holds(&one).await.unwrap(), Held::Live(proof));
 }
 
