@@ -91,10 +91,13 @@ impl StoreError {
     /// Whether the reason lies with this object, so that others may still be read.
     pub(crate) fn is_of_one_object(&self) -> bool {
         match self {
-            Self::Changed { .. } | Self::CannotHold { .. } | Self::TooLarge { .. } => true,
-            // A store that refuses or lacks one object may still give the others; one that does
-            // not answer or is full gives none.
-            Self::Denied { .. } | Self::Other { .. } => true,
+            // A store that refuses one object may still give the others; one that does not
+            // answer or is full gives none.
+            Self::Changed { .. }
+            | Self::CannotHold { .. }
+            | Self::TooLarge { .. }
+            | Self::Denied { .. }
+            | Self::Other { .. } => true,
             Self::Location { .. } | Self::Unreachable { .. } | Self::NoSpace { .. } => false,
         }
     }

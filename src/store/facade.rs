@@ -33,17 +33,14 @@ impl Store {
     /// Opens the store at a location. A directory is made at the first write only.
     pub(crate) fn open(location: &Location) -> Result<Self, StoreError> {
         let url = location.checked()?;
-        let (backend, identity): (Arc<dyn Backend>, String) = match url.scheme() {
-            "file" => {
-                let local = Local::open(&url)?;
-                let identity = Location::of_path(local.root())?.url;
-                (Arc::new(local), identity)
-            }
-            _ => {
-                let remote = Remote::open(&url, location)?;
-                let identity = remote.identity().to_owned();
-                (Arc::new(remote), identity)
-            }
+        let (backend, identity): (Arc<dyn Backend>, String) = if url.scheme() == "file" {
+            let local = Local::open(&url)?;
+            let identity = Location::of_path(local.root())?.url;
+            (Arc::new(local), identity)
+        } else {
+            let remote = Remote::open(&url, location)?;
+            let identity = remote.identity().to_owned();
+            (Arc::new(remote), identity)
         };
         Ok(Self { url: location.url.as_str().into(), identity: identity.into(), backend })
     }
@@ -91,7 +88,9 @@ impl Store {
         if !format!("{prefix}/").starts_with(OWN) {
             skip.push(OWN.to_owned());
         }
-        skip.iter_mut().for_each(|folder| folder.truncate(folder.trim_end_matches('/').len()));
+        for folder in &mut skip {
+            folder.truncate(folder.trim_end_matches('/').len());
+        }
         self.backend.walk(prefix.trim_end_matches('/'), skip)
     }
 
@@ -130,7 +129,9 @@ impl Store {
             Ok([one]) => one,
             Err(parts) => {
                 let mut all = BytesMut::new();
-                parts.iter().for_each(|part| all.extend_from_slice(part));
+                for part in &parts {
+                    all.extend_from_slice(part);
+                }
                 all.freeze()
             }
         };

@@ -225,7 +225,7 @@ mod tests {
     async fn one_holds_and_the_other_is_told_who() {
         let (_folder, stores) = places();
         for store in stores {
-            let lease = Duration::from_secs(60);
+            let lease = Duration::from_mins(1);
             let (first, second) = (holder(1), holder(2));
             let lock = TargetLock::take(&store, &first, lease).await.unwrap();
             let refused = TargetLock::take(&store, &second, lease).await.unwrap_err();

@@ -14,6 +14,8 @@ mod remote;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod crash;
 
 #[cfg(test)]
 pub(crate) use contract::nasty_keys;

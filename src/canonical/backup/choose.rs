@@ -108,7 +108,7 @@ impl BackupStore {
                 Err(finding) => damaged.push(Finding { zone: None, ..finding }),
             }
         }
-        snapshots.sort_by(|a, b| (b.as_of, b.snapshot).cmp(&(a.as_of, a.snapshot)));
+        snapshots.sort_by_key(|listed| std::cmp::Reverse((listed.as_of, listed.snapshot)));
         Ok(Listing { snapshots, damaged })
     }
 

@@ -94,8 +94,8 @@ impl Pieces {
     /// Ends the hashing that is under way, and starts to write what it named.
     async fn settle(&mut self) -> Result<(), BackupError> {
         let Some(hashing) = self.hashing.take() else { return Ok(()) };
-        let (whole, digest, piece) = hashing.await.map_err(lost)?;
-        self.whole = Some(whole);
+        let (so_far, digest, piece) = hashing.await.map_err(lost)?;
+        self.whole = Some(so_far);
         self.list.push(Piece { digest, size: piece.len() as u64 });
         // One write at a time, so that memory stays bounded by the pieces.
         self.drain().await?;
@@ -119,9 +119,9 @@ impl Pieces {
         self.next(last).await?;
         self.settle().await?;
         self.drain().await?;
-        let list = self.to.put_pieces(&self.list).await?;
+        let pieces = Some(self.to.put_pieces(&self.list).await?);
         let digests = self.whole.take().unwrap_or_default().finish();
-        Ok(Copied { digests, pieces: Some(list), written: self.written })
+        Ok(Copied { digests, pieces, written: self.written })
     }
 
     /// An object of one piece is its own blob, and is hashed once.

@@ -5,7 +5,9 @@ mod collect;
 mod copy;
 mod former;
 mod growth;
+mod met;
 mod outcome;
+mod places;
 mod run;
 
 pub(crate) use outcome::{SealOptions, Sealed};

@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +11,8 @@ use super::collect::Collector;
 use super::copy::{CopyError, PIECES, copy};
 use super::former::Former;
 use super::growth::Ledger;
+use super::met::{Met, with_former};
+use super::places::{check_places, source};
 use super::{SealOptions, Sealed};
 use crate::canonical::CanonicalStores;
 use crate::canonical::backup::{BackupStore, PIECE};
@@ -19,8 +20,8 @@ use crate::canonical::layout::{is_mutable, media_type, version_of};
 use crate::canonical::manifest::{self, Manifest, PlanFile, Source, State};
 use crate::canonical::shard::{Entry, Seen};
 use crate::digest::Digest;
-use crate::model::{Code, Failure, Finding, FindingKind, Meter, Zone};
-use crate::store::{Meta, Store, Walked, read_marker};
+use crate::model::{Code, Failure, Finding, FindingKind, Meter, PolicyLabel, Zone};
+use crate::store::{ByteStream, Meta, Store, StoreError};
 
 /// How often an object that changes under the reader is read again.
 const TRIES: u32 = 3;
@@ -104,16 +105,9 @@ async fn publish(
     })
 }
 
-/// What the walk met, with what the former snapshot had of it.
-enum Met {
-    Object { meta: Meta, former: Option<Entry> },
-    Unreadable { name: String, why: String },
-    Gone(Vec<Entry>),
-}
-
 /// What came of it.
 enum Done {
-    Sealed { entry: Entry, former: Option<Entry>, written: Option<u64> },
+    Sealed { entry: Box<Entry>, former: Option<Box<Entry>>, written: Option<u64> },
     Found(Finding),
     Gone(Vec<Entry>),
     LeftOut,
@@ -140,7 +134,7 @@ impl Sealer<'_> {
             match done {
                 Done::Sealed { entry, former, written } => {
                     self.meter.add_rows(1);
-                    into.add(entry, former.as_ref(), written).await?;
+                    into.add(*entry, former.as_deref(), written).await?;
                 }
                 Done::Found(finding) => into.findings.push(finding),
                 Done::Gone(entries) => into.gone(&entries),
@@ -165,7 +159,8 @@ impl Sealer<'_> {
             && self.is_backed_up(entry).await?
         {
             self.meter.add_bytes(entry.size);
-            let entry = Entry { policy_label: self.label(&meta.key), ..entry.clone() };
+            let policy_label = self.label(&meta.key);
+            let entry = Box::new(Entry { policy_label, ..(**entry).clone() });
             return Ok(Done::Sealed { entry, former, written: None });
         }
         self.copy(meta, former).await
@@ -192,7 +187,7 @@ impl Sealer<'_> {
         Ok(true)
     }
 
-    async fn copy(&self, walked: Meta, former: Option<Entry>) -> Result<Done, Failure> {
+    async fn copy(&self, walked: Meta, former: Option<Box<Entry>>) -> Result<Done, Failure> {
         let cost = kib(walked.size.min(PIECES * PIECE as u64)).min(kib(self.options.memory));
         let _room = self.memory.acquire_many(u32::try_from(cost).unwrap_or(u32::MAX)).await;
         let store = self.from.of_key(&walked.key);
@@ -220,7 +215,7 @@ impl Sealer<'_> {
             match copied {
                 Ok(copied) => {
                     let written = Some(copied.written);
-                    let entry = self.entry(meta, &copied);
+                    let entry = Box::new(self.entry(meta, &copied));
                     return Ok(Done::Sealed { entry, former, written });
                 }
                 Err(CopyError::Target(error)) => return Err(error.into()),
@@ -239,7 +234,7 @@ impl Sealer<'_> {
         &self,
         store: &Store,
         key: &str,
-    ) -> Result<Option<(Meta, crate::store::ByteStream)>, crate::store::StoreError> {
+    ) -> Result<Option<(Meta, ByteStream)>, StoreError> {
         match &self.ledger.document {
             Some((bytes, meta)) if meta.key == key => {
                 let all: Option<Result<Bytes, _>> = (!bytes.is_empty()).then(|| Ok(bytes.clone()));
@@ -249,7 +244,7 @@ impl Sealer<'_> {
         }
     }
 
-    fn label(&self, key: &str) -> Option<crate::model::PolicyLabel> {
+    fn label(&self, key: &str) -> Option<PolicyLabel> {
         let (dataset, version) = version_of(key)?;
         self.options.labels.get(&(dataset.to_owned(), version)).copied()
     }
@@ -270,36 +265,6 @@ impl Sealer<'_> {
     }
 }
 
-type Walk = BoxStream<'static, Result<Walked, Failure>>;
-
-/// Lays the former snapshot beside the walk.
-fn with_former(walk: Walk, former: Option<Former>) -> BoxStream<'static, Result<Met, Failure>> {
-    let step = |(mut walk, mut former): (Walk, Option<Former>)| async move {
-        let mut gone = Vec::new();
-        let Some(walked) = walk.try_next().await? else {
-            let rest = match &mut former {
-                Some(former) => former.entries.rest().await?,
-                None => None,
-            };
-            return Ok::<_, Failure>(rest.map(|rest| (vec![Met::Gone(rest)], (walk, former))));
-        };
-        let entry = match &mut former {
-            Some(former) => former.entries.at(walked.name(), &mut gone).await?,
-            None => None,
-        };
-        let met = match walked {
-            Walked::Object(meta) => Met::Object { meta, former: entry },
-            Walked::Unreadable { name, why } => Met::Unreadable { name, why },
-        };
-        Ok(Some((vec![Met::Gone(gone), met], (walk, former))))
-    };
-    let all = futures::stream::try_unfold((walk, former), step);
-    let some = |met: &Met| !matches!(met, Met::Gone(entries) if entries.is_empty());
-    all.map_ok(move |met| futures::stream::iter(met.into_iter().filter(some).map(Ok)))
-        .try_flatten()
-        .boxed()
-}
-
 fn unreadable(name: &str, why: String) -> Finding {
     let hint = "it is not in the snapshot; make it readable, or give it another name";
     let finding = Finding::blocking(FindingKind::Unreadable, hint).at(name);
@@ -309,43 +274,4 @@ fn unreadable(name: &str, why: String) -> Finding {
 
 fn kib(bytes: u64) -> usize {
     usize::try_from(bytes / 1024 + 1).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
-}
-
-async fn source(from: &CanonicalStores, options: &SealOptions) -> Result<Source, Failure> {
-    let environment = match &options.environment {
-        Some(name) => Some(name.clone()),
-        None => read_marker(from.default_store()).await?.map(|marker| marker.environment),
-    };
-    let zones = from.zones().iter().map(|(zone, store)| (*zone, store.identity().to_owned()));
-    Ok(Source {
-        environment,
-        store: from.default_store().identity().to_owned(),
-        zones: zones.collect(),
-        tool: concat!("coppice ", env!("CARGO_PKG_VERSION")).to_owned(),
-    })
-}
-
-/// A backup within what it backs up would hold itself, and a backup of a backup is a mistake.
-async fn check_places(from: &CanonicalStores, to: &BackupStore) -> Result<(), Failure> {
-    for store in from.all() {
-        let message = match (store.local_root(), to.store().local_root()) {
-            (Some(a), Some(b)) if a.starts_with(b) || b.starts_with(a) => {
-                format!(
-                    "failed to seal {} into {}: one lies in the other",
-                    store.url(),
-                    to.store().url()
-                )
-            }
-            _ if store.identity() == to.store().identity() => {
-                format!("failed to seal {} into itself", store.url())
-            }
-            _ if BackupStore::is_at(store).await? => {
-                format!("failed to seal {}: it is a backup store", store.url())
-            }
-            _ => continue,
-        };
-        return Err(Failure::permanent(Code::Usage, message)
-            .hint("--from is the canonical store, --to a place of its own for the snapshots"));
-    }
-    Ok(())
 }

@@ -7,8 +7,10 @@ use crate::model::Severity::{Blocks, Warns};
 
 const LARGE: &str = "raw/d/acq/artifacts/large.bin";
 
+type Damage = fn(&Path);
+
 /// Each way in which a file can be damaged, and what it is called.
-fn damages() -> [(FindingKind, fn(&Path)); 4] {
+fn damages() -> [(FindingKind, Damage); 4] {
     [
         (Altered, |path| {
             let mut bytes = std::fs::read(path).unwrap();
@@ -31,7 +33,7 @@ fn damages() -> [(FindingKind, fn(&Path)); 4] {
 
 #[tokio::test]
 async fn each_damage_of_a_store_is_told_apart_and_undone() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let sealed = scene.seal().await;
     for (key, version) in [(ARTIFACT, Some(VERSION)), (LARGE, None)] {
         for (kind, damage) in damages() {
@@ -60,7 +62,7 @@ async fn all_keys_of_own(scene: &Scene) -> Vec<String> {
 #[tokio::test]
 async fn each_damage_of_a_backup_is_told_apart_and_kept_out() {
     for (kind, damage) in damages() {
-        let scene = Scene::new().await;
+        let scene = Scene::new();
         let sealed = scene.seal().await;
         let small = scene.entry(&sealed.snapshot, ARTIFACT).await;
         let large = scene.entry(&sealed.snapshot, LARGE).await;
@@ -85,7 +87,7 @@ async fn each_damage_of_a_backup_is_told_apart_and_kept_out() {
 #[tokio::test]
 async fn a_damaged_shard_list_or_manifest_is_named() {
     for (kind, damage) in damages() {
-        let scene = Scene::new().await;
+        let scene = Scene::new();
         let sealed = scene.seal().await;
         let manifest = scene.manifest(&sealed.snapshot).await;
         let shard = manifest.shards.iter().find(|s| s.prefix.starts_with("processed/")).unwrap();
@@ -139,7 +141,7 @@ impl Scene {
 
 #[tokio::test]
 async fn what_is_extra_warns_and_within_a_version_blocks_it() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let sealed = scene.seal().await;
     let inside = format!("processed/d/{VERSION}/artifacts/planted.csv");
     scene.write(&inside, b"x");
@@ -163,7 +165,7 @@ async fn what_is_extra_warns_and_within_a_version_blocks_it() {
 
 #[tokio::test]
 async fn what_may_never_change_makes_a_snapshot_suspect() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let first = scene.seal().await;
     for (kind, damage) in damages() {
         let before = std::fs::read(scene.path(ARTIFACT)).unwrap();
@@ -189,7 +191,7 @@ async fn what_may_never_change_makes_a_snapshot_suspect() {
 
 #[tokio::test]
 async fn in_a_place_that_may_change_the_operator_decides() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let sealed = scene.seal().await;
     scene.write("work/scratch", b"two");
     let (backup, manifest) = (scene.backup().await, scene.manifest(&sealed.snapshot).await);

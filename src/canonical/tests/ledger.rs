@@ -1,4 +1,5 @@
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::scene::{Scene, all_keys};
 use crate::canonical::*;
@@ -21,7 +22,7 @@ fn head(scene: &Scene, name: &str) {
 
 #[tokio::test]
 async fn what_lies_beyond_the_head_is_left_out_and_growth_is_no_finding() {
-    let scene = Scene { folder: tempfile::tempdir().unwrap(), cancel: Default::default() };
+    let scene = Scene { folder: tempfile::tempdir().unwrap(), cancel: CancellationToken::new() };
     for (name, prev) in [("a", ""), ("b", "a"), ("stray", "a")] {
         record(&scene, name, prev);
     }

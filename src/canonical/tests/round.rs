@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+
 use chrono::{TimeDelta, Utc};
 use futures::TryStreamExt;
+use tokio_util::sync::CancellationToken;
 
 use super::scene::{ARTIFACT, Scene, VERSION, all_keys, brief, store_at};
 use crate::canonical::*;
@@ -9,7 +12,7 @@ use crate::store::{Location, Store};
 
 #[tokio::test]
 async fn what_is_sealed_is_proven_restored_and_proven_again() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let sealed = scene.seal().await;
     let unknown = (FindingKind::UnknownZone, Severity::Warns, "README.md");
     assert_eq!(brief(&sealed.findings), [unknown]);
@@ -44,7 +47,7 @@ async fn what_is_sealed_is_proven_restored_and_proven_again() {
 
 #[tokio::test]
 async fn an_unchanged_store_copies_nothing_and_names_the_same_content() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let first = scene.seal().await;
     assert!(first.bytes_copied > 40_000_000);
     let second = scene.seal().await;
@@ -56,14 +59,19 @@ async fn an_unchanged_store_copies_nothing_and_names_the_same_content() {
     assert_eq!(Digest::blake3(&same_time.bytes().unwrap()), first.snapshot);
 
     // Once the files have settled, they are not even read.
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
     for key in all_keys(scene.stores("canonical").default_store()).await {
         let file = std::fs::File::options().write(true).open(scene.path(&key)).unwrap();
         file.set_modified(long_ago).unwrap();
     }
     scene.seal().await;
-    // Same size and time in another inode is read; the same inode is not, so this goes unseen.
-    let file = std::fs::File::options().write(true).open(scene.path("raw/empty")).unwrap();
+    // Which shows by a change that leaves inode, size and time as they were.
+    std::fs::write(scene.path(ARTIFACT), b"x,y\n7,8\n").unwrap();
+    let file = std::fs::File::options().write(true).open(scene.path(ARTIFACT)).unwrap();
+    file.set_modified(long_ago).unwrap();
+    let unread = scene.seal().await;
+    assert_eq!((unread.state, unread.bytes_copied), (State::Clean, 0));
+    std::fs::write(scene.path(ARTIFACT), b"a,b\n1,2\n").unwrap();
     file.set_modified(long_ago).unwrap();
     let entry = scene.entry(&first.snapshot, ARTIFACT).await;
     std::fs::remove_file(scene.blob(&entry.digest)).unwrap();
@@ -82,7 +90,7 @@ async fn an_unchanged_store_copies_nothing_and_names_the_same_content() {
 
 #[tokio::test]
 async fn snapshots_are_listed_and_chosen() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let first = scene.seal().await;
     scene.write(ARTIFACT, b"a,b\n1,3\n");
     let second = scene.seal().await;
@@ -115,7 +123,7 @@ async fn snapshots_are_listed_and_chosen() {
 
 #[tokio::test]
 async fn a_snapshot_tells_what_it_holds() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let sealed = scene.seal().await;
     let manifest = scene.manifest(&sealed.snapshot).await;
     let content = snapshot_content(&scene.backup().await, &manifest).await.unwrap();
@@ -133,7 +141,7 @@ async fn a_snapshot_tells_what_it_holds() {
 
 #[tokio::test]
 async fn a_filter_and_a_held_back_version_stay_out() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     let sealed = scene.seal().await;
     let (backup, manifest) = (scene.backup().await, scene.manifest(&sealed.snapshot).await);
     let stores = scene.stores("target");
@@ -167,14 +175,14 @@ async fn a_filter_and_a_held_back_version_stay_out() {
 
 #[tokio::test]
 async fn places_that_make_no_sense_are_refused() {
-    let scene = Scene::new().await;
+    let scene = Scene::new();
     scene.seal().await;
     let root = scene.folder.path();
     // Exchanged, or something else there: nothing may be written into it.
-    let error = BackupStore::init(store_at(root.join("canonical"))).await.unwrap_err();
+    let error = BackupStore::init(store_at(&root.join("canonical"))).await.unwrap_err();
     assert!(matches!(error, BackupError::Occupied { .. }));
     let seal_from = async |from: &str, to: &str| {
-        let to = BackupStore::init(store_at(root.join(to))).await.unwrap();
+        let to = BackupStore::init(store_at(&root.join(to))).await.unwrap();
         let (options, meter) = (SealOptions::default(), Meter::default());
         seal(&scene.stores(from), &to, options, &meter, &scene.cancel).await
     };
@@ -184,20 +192,20 @@ async fn places_that_make_no_sense_are_refused() {
         let failure = seal_from(from, to).await.unwrap_err();
         assert_eq!(failure.code, Code::Usage, "{from} {to}: {failure}");
     }
-    let error = BackupStore::open(store_at(root.join("canonical"))).await.unwrap_err();
+    let error = BackupStore::open(store_at(&root.join("canonical"))).await.unwrap_err();
     assert!(matches!(error, BackupError::NotABackup { .. }));
 }
 
 #[tokio::test]
 async fn a_key_that_a_target_cannot_hold_is_named_before_and_others_go_on() {
-    let scene = Scene { folder: tempfile::tempdir().unwrap(), cancel: Default::default() };
+    let scene = Scene { folder: tempfile::tempdir().unwrap(), cancel: CancellationToken::new() };
     let url = format!("memory://wide-{}", RunId::now());
     let wide = Store::open(&Location::new(url)).unwrap();
     let long = format!("raw/d/{}", "k".repeat(300));
     for key in ["raw/d/a/x", "raw/d/a/x/y", "raw/d/a/x-z", long.as_str()] {
         wide.create(key, key.to_owned().into()).await.unwrap();
     }
-    let from = CanonicalStores::new(wide, Default::default());
+    let from = CanonicalStores::new(wide, BTreeMap::new());
     let backup = scene.backup().await;
     let options = SealOptions::default();
     let sealed = seal(&from, &backup, options, &Meter::default(), &scene.cancel).await.unwrap();

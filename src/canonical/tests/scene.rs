@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt;
 use tokio_util::sync::CancellationToken;
@@ -18,13 +18,13 @@ pub(super) struct Scene {
     pub(super) cancel: CancellationToken,
 }
 
-pub(super) fn store_at(path: PathBuf) -> Store {
-    Store::open(&Location::of_path(&path).unwrap()).unwrap()
+pub(super) fn store_at(path: &Path) -> Store {
+    Store::open(&Location::of_path(path).unwrap()).unwrap()
 }
 
 impl Scene {
     /// A store with every zone and every hard key.
-    pub(super) async fn new() -> Self {
+    pub(super) fn new() -> Self {
         let scene = Self { folder: tempfile::tempdir().unwrap(), cancel: CancellationToken::new() };
         for key in crate::store::nasty_keys() {
             scene.write(&key, key.as_bytes());
@@ -54,11 +54,11 @@ impl Scene {
     }
 
     pub(super) fn stores(&self, name: &str) -> CanonicalStores {
-        CanonicalStores::new(store_at(self.folder.path().join(name)), BTreeMap::new())
+        CanonicalStores::new(store_at(&self.folder.path().join(name)), BTreeMap::new())
     }
 
     pub(super) async fn backup(&self) -> BackupStore {
-        BackupStore::init(store_at(self.folder.path().join("backup"))).await.unwrap()
+        BackupStore::init(store_at(&self.folder.path().join("backup"))).await.unwrap()
     }
 
     pub(super) async fn seal(&self) -> Sealed {
