@@ -1,7 +1,38 @@
 //! Are the roots whole? Snapshots of the canonical stores: sealed, restored, verified.
 
+mod backup;
 pub(crate) mod catalog;
+mod compare;
+mod content;
+mod cursor;
+mod facts;
+mod filter;
+mod layout;
 pub(crate) mod ledger;
+mod manifest;
+mod restore;
+mod seal;
+mod shard;
+mod stores;
+mod verify;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listed, Listing};
+pub(crate) use content::{ContentDigest, content_digest};
+pub(crate) use facts::{
+    SnapshotContent, VersionContent, ZoneContent, released_by, snapshot_content,
+};
+pub(crate) use filter::Filter;
+pub(crate) use layout::{dataset_of, is_mutable, version_of};
+pub(crate) use manifest::{Manifest, PlanFile, ShardRef, Source, State};
+pub(crate) use restore::{Existing, Preflight, Restore, RestoredShard, preflight};
+pub(crate) use seal::{SealOptions, Sealed, seal};
+pub(crate) use shard::{Entry, Seen};
+pub(crate) use stores::CanonicalStores;
+pub(crate) use verify::{
+    Pinned, Verified, VerifiedShard, Verify, extra_objects, verify_against, verify_backup,
+};

@@ -45,8 +45,13 @@ pub(super) trait Backend: Send + Sync {
         None
     }
 
-    /// Every object below `prefix` (whole segments; empty is all), by the bytes of the keys.
-    fn walk(&self, prefix: &str) -> BoxStream<'static, Result<Walked, StoreError>>;
+    /// Every object below `prefix` (whole segments; empty is all) and in none of the folders of
+    /// `skip`, by the bytes of the keys.
+    fn walk(
+        &self,
+        prefix: &str,
+        skip: Vec<String>,
+    ) -> BoxStream<'static, Result<Walked, StoreError>>;
 
     /// What the store says of an object.
     async fn head(&self, key: &str) -> Result<Option<Meta>, StoreError>;

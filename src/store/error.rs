@@ -84,7 +84,7 @@ impl StoreError {
     }
 
     /// Says that the task which did the work did not come to its end.
-    pub(super) fn task(what: impl Into<String>, error: tokio::task::JoinError) -> Self {
+    pub(crate) fn task(what: impl Into<String>, error: tokio::task::JoinError) -> Self {
         Self::Other { what: what.into(), source: error.into() }
     }
 

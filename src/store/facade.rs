@@ -11,8 +11,8 @@ use super::backend::{Backend, Commit, Condition};
 use super::local::Local;
 use super::remote::Remote;
 use super::{
-    ByteStream, Created, Expected, Location, Meta, OnConflict, Pin, Published, StoreError, Walked,
-    publish,
+    ByteStream, Created, Expected, Location, Meta, OWN, OnConflict, Pin, Published, StoreError,
+    Walked, publish,
 };
 
 /// A place with objects. Cheap to clone.
@@ -79,7 +79,20 @@ impl Store {
     /// keys, one directory in memory at a time. Coppice's own `.coppice/` is left out unless the
     /// prefix names it.
     pub(crate) fn walk(&self, prefix: &str) -> BoxStream<'static, Result<Walked, StoreError>> {
-        self.backend.walk(prefix.trim_end_matches('/'))
+        self.walk_without(prefix, Vec::new())
+    }
+
+    /// Walks as `walk` does, without going into the folders of `skip`.
+    pub(crate) fn walk_without(
+        &self,
+        prefix: &str,
+        mut skip: Vec<String>,
+    ) -> BoxStream<'static, Result<Walked, StoreError>> {
+        if !format!("{prefix}/").starts_with(OWN) {
+            skip.push(OWN.to_owned());
+        }
+        skip.iter_mut().for_each(|folder| folder.truncate(folder.trim_end_matches('/').len()));
+        self.backend.walk(prefix.trim_end_matches('/'), skip)
     }
 
     /// What the store says of an object.

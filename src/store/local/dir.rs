@@ -100,8 +100,12 @@ impl Backend for Local {
         Some(&self.root)
     }
 
-    fn walk(&self, prefix: &str) -> BoxStream<'static, Result<Walked, StoreError>> {
-        walk::walk(self.clone(), prefix.to_owned())
+    fn walk(
+        &self,
+        prefix: &str,
+        skip: Vec<String>,
+    ) -> BoxStream<'static, Result<Walked, StoreError>> {
+        walk::walk(self.clone(), prefix.to_owned(), skip)
     }
 
     async fn head(&self, key: &str) -> Result<Option<Meta>, StoreError> {

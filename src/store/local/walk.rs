@@ -18,11 +18,10 @@ type Item = Result<Walked, StoreError>;
 struct Gone;
 
 /// Walks on a thread of its own, ahead of its reader.
-pub(super) fn walk(local: Local, prefix: String) -> BoxStream<'static, Item> {
+pub(super) fn walk(local: Local, prefix: String, skip: Vec<String>) -> BoxStream<'static, Item> {
     let (sender, receiver) = tokio::sync::mpsc::channel(256);
     tokio::task::spawn_blocking(move || {
-        let walker =
-            Walker { with_own: format!("{prefix}/").starts_with(keys::OWN), local, sender };
+        let walker = Walker { local, skip, sender };
         // A reader that has gone away wants nothing more.
         let _: Result<(), Gone> = walker.start(&prefix);
     });
@@ -34,7 +33,7 @@ pub(super) fn walk(local: Local, prefix: String) -> BoxStream<'static, Item> {
 
 struct Walker {
     local: Local,
-    with_own: bool,
+    skip: Vec<String>,
     sender: Sender<Item>,
 }
 
@@ -86,9 +85,6 @@ impl Walker {
                 continue;
             };
             let key = join(key, text);
-            if !self.with_own && (key == keys::OWN.trim_end_matches('/')) {
-                continue;
-            }
             self.entry(&path.join(&name), &key, kind)?;
         }
         Ok(())
@@ -97,6 +93,7 @@ impl Walker {
     fn entry(&self, path: &Path, key: &str, kind: Kind) -> Result<(), Gone> {
         match kind {
             Kind::Directory if key == super::write::STAGING => Ok(()),
+            Kind::Directory if self.skip.iter().any(|folder| folder == key) => Ok(()),
             Kind::Directory => self.directory(path, key),
             Kind::File => match fs::metadata(path) {
                 Ok(found) => self.send(Ok(Walked::Object(meta(key, &found)))),

@@ -101,6 +101,9 @@ impl StagedFile {
             }
         };
         let done = done.map_err(|e| self.refused(e.error))?;
+        if done == Commit::Refused && self.target.is_dir() {
+            return Err(self.refused(io::ErrorKind::IsADirectory.into()));
+        }
         for directory in made.iter().map(PathBuf::as_path).chain([parent]) {
             sync_directory(directory).map_err(failed)?;
         }

@@ -111,8 +111,12 @@ impl Backend for Remote {
         self.objects.clone()
     }
 
-    fn walk(&self, prefix: &str) -> BoxStream<'static, Result<Walked, StoreError>> {
-        walk::walk(self.clone(), prefix.to_owned())
+    fn walk(
+        &self,
+        prefix: &str,
+        skip: Vec<String>,
+    ) -> BoxStream<'static, Result<Walked, StoreError>> {
+        walk::walk(self.clone(), prefix.to_owned(), skip)
     }
 
     async fn head(&self, key: &str) -> Result<Option<Meta>, StoreError> {

@@ -7,7 +7,7 @@ use object_store::{Error, ObjectMeta};
 
 use super::Remote;
 use super::client::meta;
-use crate::store::{StoreError, Walked, keys};
+use crate::store::{StoreError, Walked};
 
 /// What is still to be walked, next first.
 enum Left {
@@ -21,10 +21,10 @@ enum Left {
 pub(super) fn walk(
     remote: Remote,
     prefix: String,
+    skip: Vec<String>,
 ) -> BoxStream<'static, Result<Walked, StoreError>> {
-    let with_own = format!("{prefix}/").starts_with(keys::OWN);
-    let start = VecDeque::from([Left::Folder(prefix)]);
-    futures::stream::try_unfold((remote, start), move |(remote, mut left)| async move {
+    let start = (remote, skip, VecDeque::from([Left::Folder(prefix)]));
+    futures::stream::try_unfold(start, |(remote, skip, mut left)| async move {
         loop {
             let found = match left.pop_front() {
                 None => return Ok(None),
@@ -32,7 +32,7 @@ pub(super) fn walk(
                 Some(Left::Alias(name)) => {
                     Walked::Unreadable { name, why: "its key ends with a slash".to_owned() }
                 }
-                Some(Left::Folder(folder)) => match list(&remote, &folder, with_own).await? {
+                Some(Left::Folder(folder)) => match list(&remote, &folder, &skip).await? {
                     Ok(more) => {
                         more.into_iter().rev().for_each(|entry| left.push_front(entry));
                         continue;
@@ -40,7 +40,7 @@ pub(super) fn walk(
                     Err(why) => Walked::Unreadable { name: folder, why },
                 },
             };
-            return Ok(Some((found, (remote, left))));
+            return Ok(Some((found, (remote, skip, left))));
         }
     })
     .boxed()
@@ -50,7 +50,7 @@ pub(super) fn walk(
 async fn list(
     remote: &Remote,
     folder: &str,
-    with_own: bool,
+    skip: &[String],
 ) -> Result<Result<Vec<Left>, String>, StoreError> {
     let path = match Path::parse(folder) {
         Ok(path) => path,
@@ -73,9 +73,8 @@ async fn list(
         }
     }
     for below in listed.common_prefixes {
-        let name = format!("{below}/");
-        if with_own || name != keys::OWN {
-            entries.push((name, Left::Folder(below.into())));
+        if !skip.iter().any(|folder| folder == below.as_ref()) {
+            entries.push((format!("{below}/"), Left::Folder(below.into())));
         }
     }
     entries.sort_by(|a, b| a.0.cmp(&b.0));
