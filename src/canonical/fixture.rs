@@ -1,10 +1,12 @@
 //! The Kansas platform in a store of its own, to be damaged by tests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::CanonicalStores;
 use crate::store::{Location, Store};
 
 /// A copy of `fixtures/kansas` that lives as long as this.
@@ -27,6 +29,11 @@ impl Platform {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&Location::of_path(dir.path()).unwrap()).unwrap();
         Self { dir, store }
+    }
+
+    /// The same as canonical stores of one place.
+    pub(crate) fn stores(&self) -> CanonicalStores {
+        CanonicalStores::new(self.store.clone(), BTreeMap::new())
     }
 
     /// The file of a key.

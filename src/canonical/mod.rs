@@ -7,8 +7,6 @@ mod content;
 mod cursor;
 mod facts;
 mod filter;
-#[cfg(test)]
-mod fixture;
 mod in_place;
 mod layout;
 pub(crate) mod ledger;
@@ -20,6 +18,8 @@ mod stores;
 mod verify;
 mod whole;
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;
 

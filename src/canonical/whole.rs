@@ -32,7 +32,11 @@ async fn ledger_findings(
     verify: &Verify<'_>,
     manifest: &Manifest,
 ) -> Result<Vec<Finding>, Failure> {
-    let anchor = manifest.ledger_head.map(|event_hash| AnchoredHead { event_hash, records: None });
+    let anchor = manifest.ledger_head.map(|event_hash| AnchoredHead {
+        event_hash,
+        records: None,
+        as_of: Some(manifest.as_of),
+    });
     let store = verify.stores.of_zone(Zone::Audit);
     Ok(ledger::verify(store, anchor.as_ref(), HeadDocument::Expected).await?.findings)
 }
@@ -55,8 +59,7 @@ async fn catalog_findings(
         }
         let digests = digests(verify, manifest, &dataset, &version).await?;
         let lookup = Arc::new(move |key: &str| digests.get(key).copied());
-        let store = verify.stores.of_zone(Zone::Catalog);
-        findings.extend(catalog::verify(store, &[(dataset, version)], lookup).await?);
+        findings.extend(catalog::verify(verify.stores, &[(dataset, version)], lookup).await?);
     }
     Ok(findings)
 }

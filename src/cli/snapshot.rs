@@ -44,11 +44,10 @@ pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Tr
 async fn labels(
     from: &CanonicalStores,
 ) -> Result<BTreeMap<(String, DatasetVersionId), PolicyLabel>, Failure> {
-    let store = from.of_zone(Zone::Catalog);
-    let versions = catalog::versions(store).await?;
+    let versions = catalog::versions(from).await?;
     let versions: Vec<_> =
         versions.into_iter().map(|known| (known.dataset, known.version)).collect();
-    let raw = catalog::labels(store, &versions).await?;
+    let raw = catalog::labels(from, &versions).await?;
     Ok(raw.into_iter().filter_map(|(name, label)| Some((name, label.parse().ok()?))).collect())
 }
 

@@ -20,8 +20,8 @@ pub(crate) async fn clear(world: &World) -> Result<Vec<String>, Failure> {
         return Err(Failure::permanent(Code::Internal, "asked to clear what is not scratch"));
     };
     let mut cleared = Vec::new();
-    world.targets.remove_scratch_cluster().await?;
     world.give_locks_back().await?;
+    world.targets.remove_scratch_cluster().await?;
     for store in world.written() {
         if empty(store).await? > 0 {
             cleared.push(store.url().to_owned());

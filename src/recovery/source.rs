@@ -132,8 +132,8 @@ async fn version_of(
     dataset: &str,
     version: &DatasetVersionId,
 ) -> Result<DatasetVersion, Failure> {
-    let store = world.canonical.of_zone(Zone::Catalog);
-    let (described, findings, _) = catalog::read_version(store, dataset, version).await?;
+    let (described, findings, _) =
+        catalog::read_version(&world.canonical, dataset, version).await?;
     described.ok_or_else(|| {
         let message = format!("failed to read the catalog of {dataset} {version}");
         Failure::permanent(Code::GateShut, message).with_findings(findings)
@@ -148,8 +148,8 @@ async fn register_catalog(
     let mut known = Vec::new();
     let mut quads = Vec::new();
     for (dataset, version, _) in versions {
-        let store = world.canonical.of_zone(Zone::Catalog);
-        let (described, _, documents) = catalog::read_version(store, dataset, version).await?;
+        let (described, _, documents) =
+            catalog::read_version(&world.canonical, dataset, version).await?;
         quads.extend(documents.quads());
         known.extend(described);
     }

@@ -173,9 +173,9 @@ fn sealed_versions(content: &SnapshotContent, filter: &Filter) -> Vec<VersionFac
 async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> {
     let store = world.canonical.of_zone(Zone::Catalog);
     let mut facts = Vec::new();
-    for known in catalog::versions(store).await? {
+    for known in catalog::versions(&world.canonical).await? {
         let (described, _, documents) =
-            catalog::read_version(store, &known.dataset, &known.version).await?;
+            catalog::read_version(&world.canonical, &known.dataset, &known.version).await?;
         let Some(described) = described else { continue };
         let listed = documents.artifacts();
         facts.push(VersionFacts {

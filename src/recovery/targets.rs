@@ -107,8 +107,12 @@ impl Targets {
     pub(crate) async fn close(&self) -> Result<(), Failure> {
         if let Some((pool, cluster)) = self.postgis.get() {
             pool.close().await;
-            if let Some(cluster) = cluster {
-                cluster.stop().await?;
+            match (cluster, &self.database) {
+                // A clean-up may have removed it with all its data.
+                (Some(cluster), Database::Private { data, .. }) if data.exists() => {
+                    cluster.stop().await?;
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, TryStreamExt};
 
 use super::{CatalogError, Documents, describe};
-use crate::model::{DatasetVersion, DatasetVersionId, Finding, FindingKind};
-use crate::store::{Store, Walked};
+use crate::canonical::CanonicalStores;
+use crate::model::{DatasetVersion, DatasetVersionId, Finding, FindingKind, Zone};
+use crate::store::Walked;
 
 /// A catalog document larger than this is none.
 const DOCUMENT_LIMIT: u64 = 64 << 20;
@@ -23,10 +24,10 @@ pub(crate) struct Known {
 }
 
 /// Lists the dataset versions under `catalog/` and `releases/`, sorted.
-pub(crate) async fn versions(store: &Store) -> Result<Vec<Known>, CatalogError> {
+pub(crate) async fn versions(stores: &CanonicalStores) -> Result<Vec<Known>, CatalogError> {
     let mut found: BTreeMap<(String, DatasetVersionId), bool> = BTreeMap::new();
     for zone in ["catalog", "releases"] {
-        let mut walk = store.walk(zone);
+        let mut walk = stores.of_zone(Zone::Catalog).walk(zone);
         while let Some(walked) = walk.try_next().await? {
             let mut parts = walked.name().splitn(4, '/').skip(1);
             let (Some(dataset), Some(version), Some(_)) =
@@ -46,11 +47,11 @@ pub(crate) async fn versions(store: &Store) -> Result<Vec<Known>, CatalogError> 
 /// Reads the documents of a version and what they say of it; `None` where there is neither a DCAT
 /// record nor a STAC collection.
 pub(crate) async fn read_version(
-    store: &Store,
+    stores: &CanonicalStores,
     dataset: &str,
     version: &DatasetVersionId,
 ) -> Result<(Option<DatasetVersion>, Vec<Finding>, Documents), CatalogError> {
-    let (bytes, mut findings) = read_bytes(store, dataset, version).await?;
+    let (bytes, mut findings) = read_bytes(stores, dataset, version).await?;
     let (dataset, version) = (dataset.to_owned(), version.clone());
     let parse = move || {
         let (documents, found) = Documents::parse(&dataset, &version, &bytes);
@@ -62,11 +63,11 @@ pub(crate) async fn read_version(
 
 /// The raw policy label of each version; absent where no document gives one.
 pub(crate) async fn labels(
-    store: &Store,
+    stores: &CanonicalStores,
     versions: &[(String, DatasetVersionId)],
 ) -> Result<BTreeMap<(String, DatasetVersionId), String>, CatalogError> {
     let read = futures::stream::iter(versions).map(|(dataset, version)| async move {
-        let (_, _, documents) = read_version(store, dataset, version).await?;
+        let (_, _, documents) = read_version(stores, dataset, version).await?;
         let label = documents.label();
         Ok::<_, CatalogError>(label.map(|label| ((dataset.clone(), version.clone()), label)))
     });
@@ -77,7 +78,7 @@ pub(crate) async fn labels(
 type Read = (Vec<(String, bytes::Bytes)>, Vec<Finding>);
 
 async fn read_bytes(
-    store: &Store,
+    stores: &CanonicalStores,
     dataset: &str,
     version: &DatasetVersionId,
 ) -> Result<Read, CatalogError> {
@@ -89,7 +90,7 @@ async fn read_bytes(
     let unreadable = |key: String, why: String| {
         Finding::blocking(FindingKind::Unreadable, why).at(key).of_version(Some(version))
     };
-    let mut walk = store.walk(&format!("catalog/{dataset}/{version}"));
+    let mut walk = stores.of_zone(Zone::Catalog).walk(&format!("catalog/{dataset}/{version}"));
     while let Some(walked) = walk.try_next().await? {
         match walked {
             Walked::Object(meta) => keys.push(meta.key),
@@ -99,7 +100,7 @@ async fn read_bytes(
     let mut documents = Vec::with_capacity(keys.len());
     let mut reads = futures::stream::iter(keys)
         .map(|key| async move {
-            let read = store.read(&key, DOCUMENT_LIMIT).await;
+            let read = stores.of_key(&key).read(&key, DOCUMENT_LIMIT).await;
             (key, read)
         })
         .buffered(READS);

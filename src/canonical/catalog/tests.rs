@@ -3,9 +3,10 @@ use std::fs;
 use std::sync::Arc;
 
 use super::*;
+use crate::canonical::CanonicalStores;
 use crate::canonical::fixture::Platform;
 use crate::digest::{Algorithm, BothDigests, Digest};
-use crate::model::{FindingKind as K, PolicyLabel, Severity};
+use crate::model::{FindingKind as K, PolicyLabel, Severity, Zone};
 
 const PLACES: &str = "ks_populated_places";
 
@@ -19,7 +20,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let platform = Platform::new();
-        let versions = versions(&platform.store).await.unwrap();
+        let versions = versions(&platform.stores()).await.unwrap();
         let mut bench = Self { platform, bytes: HashMap::new(), versions };
         bench.hash();
         bench
@@ -47,7 +48,7 @@ impl Bench {
         let digests: Arc<Digests> = Arc::new(move |key: &str| {
             bytes.get(key).filter(|_| !key.starts_with("catalog/")).copied()
         });
-        verify(&self.platform.store, &versions, digests).await.unwrap()
+        verify(&self.platform.stores(), &versions, digests).await.unwrap()
     }
 
     async fn kinds(&self) -> Vec<K> {
@@ -93,7 +94,7 @@ async fn a_version_is_read_as_the_catalog_says() {
         (PLACES, 299, 2),
     ];
     for (known, (dataset, rows, artifacts)) in bench.versions.iter().zip(expected) {
-        let read = read_version(&bench.platform.store, dataset, &known.version).await.unwrap();
+        let read = read_version(&bench.platform.stores(), dataset, &known.version).await.unwrap();
         let (Some(version), findings, _) = read else { panic!("{dataset} was not read") };
         assert_eq!(findings, vec![]);
         assert_eq!((version.rows, version.artifacts.len()), (Some(rows), artifacts), "{dataset}");
@@ -105,7 +106,7 @@ async fn a_version_is_read_as_the_catalog_says() {
             assert_eq!(artifact.digest.algorithm(), Algorithm::Blake3);
         }
     }
-    let places = read_version(&bench.platform.store, PLACES, &bench.versions[3].version).await;
+    let places = read_version(&bench.platform.stores(), PLACES, &bench.versions[3].version).await;
     let places = places.unwrap().0.unwrap();
     assert_eq!(places.title, "Populated places of Kansas");
     assert_eq!(places.bbox, Some([-101.89017, 37.00808, -94.6169, 39.90222]));
@@ -119,9 +120,9 @@ async fn labels_are_given_as_written() {
     let key = bench.key("catalog", "dcat.jsonld");
     bench.platform.edit(&key, |text| text.replace("\"public\"", "\"Public \""));
     let versions = [(PLACES.to_owned(), bench.versions[3].version.clone())];
-    let labels = labels(&bench.platform.store, &versions).await.unwrap();
+    let labels = labels(&bench.platform.stores(), &versions).await.unwrap();
     assert_eq!(labels.into_values().collect::<Vec<_>>(), ["Public "]);
-    let read = read_version(&bench.platform.store, PLACES, &versions[0].1).await.unwrap();
+    let read = read_version(&bench.platform.stores(), PLACES, &versions[0].1).await.unwrap();
     assert_eq!(read.0.unwrap().policy_label, None);
 }
 
@@ -129,7 +130,7 @@ async fn labels_are_given_as_written() {
 async fn quads_repeat_and_name_every_node() {
     let bench = Bench::new().await;
     let quads = || async {
-        let read = read_version(&bench.platform.store, PLACES, &bench.versions[3].version).await;
+        let read = read_version(&bench.platform.stores(), PLACES, &bench.versions[3].version).await;
         let mut quads: Vec<_> =
             read.unwrap().2.quads().into_iter().map(|quad| quad.to_string()).collect();
         quads.sort();
@@ -256,4 +257,18 @@ async fn licence_label_and_spec_must_be_right() {
     }
     bench.hash();
     assert_eq!(bench.kinds().await, [K::PolicyLabelMissing]);
+}
+
+#[tokio::test]
+async fn a_zone_may_live_in_a_store_of_its_own() {
+    let (catalog, processed) = (Platform::new(), Platform::new());
+    fs::remove_dir_all(catalog.path("processed")).unwrap();
+    fs::remove_dir_all(processed.path("catalog")).unwrap();
+    let zones = [(Zone::Processed, processed.store.clone())].into();
+    let stores = CanonicalStores::new(catalog.store.clone(), zones);
+    for known in versions(&stores).await.unwrap() {
+        let read = read_version(&stores, &known.dataset, &known.version).await.unwrap();
+        assert!(read.0.is_some());
+        assert_eq!(read.1, vec![]);
+    }
 }

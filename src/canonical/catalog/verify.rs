@@ -5,8 +5,8 @@ use oxigraph::model::{NamedNode, Quad};
 
 use super::reference::iri_of;
 use super::{CatalogError, Digests, Documents, check, read_version};
+use crate::canonical::CanonicalStores;
 use crate::model::{DatasetVersionId, Finding};
-use crate::store::Store;
 
 /// Versions checked at once.
 const VERSIONS: usize = 4;
@@ -17,14 +17,14 @@ const VERSIONS: usize = 4;
 /// The bytes were hashed before; `digests` says what they are. Versions are read and checked a few
 /// at once, so memory holds the documents of those only.
 pub(crate) async fn verify(
-    store: &Store,
+    stores: &CanonicalStores,
     versions: &[(String, DatasetVersionId)],
     digests: Arc<Digests>,
 ) -> Result<Vec<Finding>, CatalogError> {
     let checks = futures::stream::iter(versions.to_vec()).map(|(dataset, version)| {
         let digests = Arc::clone(&digests);
         async move {
-            let (_, mut findings, documents) = read_version(store, &dataset, &version).await?;
+            let (_, mut findings, documents) = read_version(stores, &dataset, &version).await?;
             let checked = tokio::task::spawn_blocking(move || check(&documents, &*digests));
             findings.extend(checked.await??);
             Ok::<_, CatalogError>(findings)

@@ -54,6 +54,12 @@ fn first_version() -> u32 {
 }
 
 impl Head {
+    /// When the last record was made.
+    pub(super) fn time(&self) -> Option<DateTime<Utc>> {
+        let time = DateTime::parse_from_rfc3339(self.timestamp.as_deref()?).ok()?;
+        Some(time.with_timezone(&Utc))
+    }
+
     pub(super) fn name(&self) -> Name {
         *self.event_hash.as_bytes()
     }

@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::branch::{Beside, Branch, Tree, Way};
@@ -10,8 +11,10 @@ use crate::model::{Finding, FindingKind};
 pub(crate) struct AnchoredHead {
     /// The hash of the last record at the time.
     pub(crate) event_hash: Digest,
-    /// How many records there were.
+    /// How many records there were, where that is known.
     pub(crate) records: Option<u64>,
+    /// When the snapshot was begun: a head that is younger and does not follow it left it.
+    pub(crate) as_of: Option<DateTime<Utc>>,
 }
 
 /// Whether the head document should be there.
@@ -81,7 +84,7 @@ pub(super) fn judge(
     let end = End { tree, way: &way, branch: &tree.branches[main] };
     let mut findings: Vec<Finding> = tree.beside(&way).map(|beside| end.fork(&beside)).collect();
     findings.extend(end.against_head(head, moved));
-    findings.extend(anchor.and_then(|anchor| end.against_anchor(anchor)));
+    findings.extend(anchor.and_then(|anchor| end.against_anchor(anchor, head.head())));
     (end.branch.end, findings)
 }
 
@@ -157,7 +160,7 @@ impl End<'_> {
         }
     }
 
-    fn against_anchor(&self, anchor: &AnchoredHead) -> Option<Finding> {
+    fn against_anchor(&self, anchor: &AnchoredHead, head: Option<&Head>) -> Option<Finding> {
         let name = *anchor.event_hash.as_bytes();
         if let Some(position) = self.tree.position(self.way, name) {
             let hint = "the chain up to the snapshot's head has other records than it had then";
@@ -169,7 +172,10 @@ impl End<'_> {
                 });
         }
         let elsewhere = self.tree.holder(name).is_some();
-        let shorter = anchor.records.is_none_or(|records| self.branch.end < records);
+        let shorter = match anchor.records {
+            Some(records) => self.branch.end < records,
+            None => head.and_then(Head::time).zip(anchor.as_of).is_none_or(|(at, of)| at <= of),
+        };
         let finding = if shorter && !elsewhere {
             let hint = "the ledger ends before the snapshot's head: records are gone";
             Finding::blocking(FindingKind::LedgerCut, hint)

@@ -81,7 +81,8 @@ async fn growth_is_no_finding_and_the_snapshots_head_is_found() {
     for at in [0, 600, 4000] {
         append(&platform.store, &new(at)).await.unwrap();
     }
-    let anchor = AnchoredHead { event_hash: before.event_hash, records: before.records };
+    let anchor =
+        AnchoredHead { event_hash: before.event_hash, records: before.records, as_of: None };
     let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
     assert_eq!((report.findings, report.records), (vec![], 19));
     assert_eq!(report.head.unwrap().records, Some(19));
@@ -133,7 +134,7 @@ async fn a_tail_that_is_cut_with_its_head_shows_against_the_snapshot_and_the_che
     platform.edit(HEAD, |_| {
         json!({"version": 1, "event_hash": record["prev_hash"], "records": 15}).to_string()
     });
-    let anchor = AnchoredHead { event_hash: last.event_hash, records: last.records };
+    let anchor = AnchoredHead { event_hash: last.event_hash, records: last.records, as_of: None };
     let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
     let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [K::LedgerCut, K::LedgerCut]);
@@ -156,10 +157,18 @@ async fn a_fork_blocks_when_it_was_built_upon_and_warns_when_not() {
 #[tokio::test]
 async fn another_history_than_the_snapshots_is_a_fork() {
     let (platform, _) = grown(6).await;
-    let anchor = AnchoredHead { event_hash: Digest::sha256(b"another"), records: Some(4) };
-    let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
-    assert_eq!(report.findings[0].kind, K::LedgerForked);
-    assert_eq!(report.findings.len(), 1);
+    let as_of = |text: &str| Some(text.parse().unwrap());
+    for (records, as_of, kind) in [
+        (Some(4), None, K::LedgerForked),
+        (Some(8), None, K::LedgerCut),
+        (None, as_of("2026-02-11T23:00:00Z"), K::LedgerForked),
+        (None, as_of("2026-03-11T23:00:00Z"), K::LedgerCut),
+    ] {
+        let anchor = AnchoredHead { event_hash: Digest::sha256(b"another"), records, as_of };
+        let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
+        let kinds: Vec<_> = report.findings.into_iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, [kind]);
+    }
 }
 
 #[tokio::test]

@@ -72,7 +72,8 @@ impl Gate {
         let GateParams::CanonicalIntact { version } = &self.gate else { return Ok(Vec::new()) };
         let mut pins = Vec::new();
         for output in cx.inputs.values() {
-            let verified: VerifiedOutput = output.read()?;
+            // The fence is among what it waits for, and pins nothing.
+            let Ok(verified) = output.read::<VerifiedOutput>() else { continue };
             let of_version = |p: &&super::super::PinnedShard| p.version.as_ref() == Some(version);
             pins.extend(verified.pins.iter().filter(of_version).map(|p| p.blob));
         }

@@ -31,8 +31,7 @@ impl Action for VerifyCatalog {
             bytes: known.values().map(|both| both.size).sum(),
         };
         let lookup = Arc::new(move |key: &str| known.get(key).copied());
-        let store = self.world.canonical.of_zone(Zone::Catalog);
-        let findings = catalog::verify(store, &self.whole(cx), lookup).await?;
+        let findings = catalog::verify(&self.world.canonical, &self.whole(cx), lookup).await?;
         let output = VerifiedOutput { read, pins: Vec::new() };
         Ok(Output::of(&output)?.with_findings(findings))
     }

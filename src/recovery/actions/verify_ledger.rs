@@ -44,7 +44,11 @@ impl VerifyLedger {
     async fn anchor(&self) -> Result<Option<AnchoredHead>, Failure> {
         let Some(snapshot) = &self.params.snapshot else { return Ok(None) };
         let manifest = self.world.backup()?.manifest(snapshot).await?;
-        Ok(manifest.ledger_head.map(|event_hash| AnchoredHead { event_hash, records: None }))
+        Ok(manifest.ledger_head.map(|event_hash| AnchoredHead {
+            event_hash,
+            records: None,
+            as_of: Some(manifest.as_of),
+        }))
     }
 
     fn findings(&self, report: &LedgerReport) -> Vec<Finding> {
