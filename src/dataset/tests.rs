@@ -274,3 +274,31 @@ async fn the_catalog_is_two_tables() {
     assert!(found.contains(r#"| "Orte"@de              |                        |"#), "{found}");
     assert!(found.contains("| <http://example.org/a> | <http://example.org/g> |"), "{found}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_repositorys_queries_run() {
+    let kansas = Platform::kansas().await;
+    let versions: Vec<_> = kansas.versions.values().cloned().collect();
+    let tables: Vec<_> = versions.iter().map(|it| (it.dataset.as_str(), it.clone())).collect();
+    let mut open = with(&kansas, &tables).await;
+    let node = |name: &str| NamedNode::new(format!("http://example.org/{name}")).unwrap();
+    let quads = [Quad::new(node("a"), node("p"), node("b"), node("g"))];
+    open.session.register_catalog(&versions, &quads).unwrap();
+    let expected = [
+        ("postgis/airports", 334),
+        ("postgis/counties", 105),
+        ("postgis/places", 299),
+        ("search/kansas", 334 + 105 + 299 + 4),
+        // Types and labels of counties and places, the county of a place, both ways of an edge.
+        ("graph/kansas", 1 + 2 * 105 + 3 * 299 + 2 * 281),
+    ];
+    for (job, rows) in expected {
+        let file = format!("{}/rebuild/{job}.sql", env!("CARGO_MANIFEST_DIR"));
+        let batches = open.rows(&std::fs::read_to_string(file).unwrap()).await.unwrap();
+        let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(found, rows, "{job}");
+        for batch in batches {
+            ColumnEncoding.encode(&batch).unwrap();
+        }
+    }
+}

@@ -90,7 +90,8 @@ pub(crate) async fn open(
     let mut pinned = BTreeMap::new();
     let mut names = Vec::new();
     for (number, key) in keys.into_iter().enumerate() {
-        let pin = pins.get(key).ok_or_else(|| DatasetError::Unpinned { key: key.to_owned() })?;
+        let known = pins.get(key).filter(|pin| pin.etag.is_some() || pin.version.is_some());
+        let pin = known.ok_or_else(|| DatasetError::Unpinned { key: key.to_owned() })?;
         let path = Path::parse(key).map_err(|error| DatasetError::Malformed {
             key: key.to_owned(),
             why: error.to_string(),

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use super::listing::{Listing, place};
 use super::{Files, FilesError, objects};
 use crate::digest::Digest;
@@ -38,10 +40,7 @@ impl Files {
                 None => return Err(FilesError::Missing { key }),
             }
         }
-        let wrap = |source| FilesError::local(&folder, source);
-        remove(&folder)?;
-        std::fs::create_dir_all(self.copy_of(job, digest)).map_err(wrap)?;
-        std::fs::rename(staging.keep(), &folder).map_err(wrap)?;
+        install(staging, &folder, &listing).await?;
         Ok(folder)
     }
 
@@ -53,6 +52,30 @@ impl Files {
 
     fn copy_of(&self, job: &JobId, digest: &Digest) -> PathBuf {
         self.cache.join(job.kind()).join(job.name()).join(digest.hex())
+    }
+}
+
+/// Puts a verified copy in its place. One that is whole stays: somebody may be reading it.
+async fn install(staging: TempDir, folder: &Path, listing: &Listing) -> Result<()> {
+    if is_whole(folder, listing).await? {
+        return Ok(());
+    }
+    let place = || {
+        if let Some(parent) = folder.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::rename(staging.path(), folder)
+    };
+    remove(folder)?;
+    match place() {
+        Ok(()) => {
+            // It has moved away; there is nothing to clean up.
+            let _moved = staging.keep();
+            Ok(())
+        }
+        // Another task may have been first.
+        Err(_) if is_whole(folder, listing).await? => Ok(()),
+        Err(source) => Err(FilesError::local(folder, source)),
     }
 }
 
