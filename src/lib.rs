@@ -4,6 +4,7 @@
 
 mod access;
 mod canonical;
+pub mod cli;
 mod dataset;
 pub mod digest;
 mod engine;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `coppice` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    coppice::cli::main()
+}

@@ -1,1 +1,9 @@
 //! Who may do what, where? Environment markers, secret references, the actor.
+
+mod actor;
+mod marker;
+mod secret;
+
+pub(crate) use actor::Actor;
+pub(crate) use marker::{Marker, judge};
+pub(crate) use secret::{Secret, SecretError, SecretRef};

@@ -1,4 +1,47 @@
 //! Are the roots whole? Snapshots of the canonical stores: sealed, restored, verified.
 
+mod backup;
 pub(crate) mod catalog;
+mod compare;
+mod content;
+mod cursor;
+mod facts;
+mod filter;
+#[cfg(test)]
+mod fixture;
+mod in_place;
+mod layout;
 pub(crate) mod ledger;
+mod manifest;
+mod restore;
+mod seal;
+mod shard;
+mod stores;
+mod verify;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listed, Listing};
+pub(crate) use content::{ContentDigest, content_digest};
+pub(crate) use facts::{
+    SnapshotContent, VersionContent, ZoneContent, released_by, snapshot_content,
+};
+pub(crate) use filter::Filter;
+pub(crate) use in_place::read_in_place;
+pub(crate) use layout::{dataset_of, is_mutable, version_of};
+pub(crate) use manifest::{Manifest, PlanFile, ShardRef, Source, State};
+pub(crate) use restore::{Existing, Preflight, Restore, RestoredShard, preflight};
+pub(crate) use seal::{SealOptions, Sealed, seal};
+pub(crate) use shard::{Entry, Seen};
+pub(crate) use stores::CanonicalStores;
+pub(crate) use verify::{
+    Pinned, Verified, VerifiedShard, Verify, extra_objects, verify_against, verify_backup,
+};
+pub(crate) use whole::verify_whole;
+
+/// The JSON Schema (2020-12) of snapshot manifests.
+pub(crate) fn manifest_schema() -> serde_json::Value {
+    schemars::schema_for!(Manifest).to_value()
+}

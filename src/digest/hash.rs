@@ -13,6 +13,36 @@ pub struct BothHashers {
     size: u64,
 }
 
+/// Hashes a stream of bytes with BLAKE3 alone.
+#[derive(Default, Clone)]
+pub struct Blake3Hasher {
+    blake3: blake3::Hasher,
+    size: u64,
+}
+
+impl Blake3Hasher {
+    /// Takes the next bytes; runs of 256 KiB and more use all cores, so call it off the
+    /// asynchronous threads.
+    pub fn update(&mut self, bytes: &[u8]) {
+        if bytes.len() >= PARALLEL_FROM {
+            self.blake3.update_rayon(bytes);
+        } else {
+            self.blake3.update(bytes);
+        }
+        self.size += bytes.len() as u64;
+    }
+
+    /// The digest of all bytes so far.
+    pub fn finish(&self) -> Digest {
+        Digest::new(Algorithm::Blake3, *self.blake3.finalize().as_bytes())
+    }
+
+    /// How many bytes were hashed.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
 /// The two names of the same bytes, and their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BothDigests {

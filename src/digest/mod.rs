@@ -6,6 +6,6 @@ mod multiset;
 mod value;
 
 pub use canonical::{CanonicalError, canonical_json, digest_json};
-pub use hash::{BothDigests, BothHashers};
+pub use hash::{Blake3Hasher, BothDigests, BothHashers};
 pub use multiset::{Multiset, MultisetDigest};
 pub use value::{Algorithm, Digest, ParseDigestError};

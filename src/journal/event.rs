@@ -155,6 +155,8 @@ pub(crate) struct RunRequest {
     pub(crate) tools: BTreeMap<String, String>,
     /// What this mode does not do or prove.
     pub(crate) not_covered: Vec<String>,
+    /// The journal blob with what opens the run's targets again; holds no secret.
+    pub(crate) setting: Digest,
 }
 
 /// Who asked for a run.

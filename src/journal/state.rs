@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{Event, EventKind, RunInfo, StepSeed};
-use crate::model::{Failure, Outcome, Output, RunId, StepId};
+use crate::model::{Failure, Finding, Outcome, Output, RunId, StepId};
 
 /// Says that an event cannot follow those before it: a bug, or a damaged journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -216,6 +216,10 @@ impl RunState {
                 StepPhase::Failed | StepPhase::Blocked => outcome = Outcome::Partial,
                 StepPhase::Cancelled => return Outcome::Cancelled,
                 StepPhase::Pending | StepPhase::Running | StepPhase::Succeeded => {}
+            }
+            let findings = step.output.iter().flat_map(|output| &output.findings);
+            if findings.into_iter().any(Finding::blocks) {
+                outcome = Outcome::Partial;
             }
         }
         outcome

@@ -15,8 +15,8 @@ pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub use outputs::{
-    DecideOutput, DecidedChange, LiveGeneration, Outcome, Output, ReadBackOutput, RebuildOutput,
-    RestoreOutput, SwitchOutput, VerifyOutput,
+    DecideOutput, DecidedChange, LiveGeneration, Outcome, Output, ProveOutput, ReadBackOutput,
+    RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
 pub use policy::{Audience, PolicyLabel};
 pub use progress::{Board, Meter, Reading};

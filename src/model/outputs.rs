@@ -112,6 +112,16 @@ pub struct RebuildOutput {
     pub unchanged: Option<Proof>,
 }
 
+/// What `Prove` found: a proof that holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProveOutput {
+    /// The job.
+    pub job: JobId,
+    /// The proof.
+    #[serde(flatten)]
+    pub proof: Proof,
+}
+
 /// What `Decide` decided: durable before the first switch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecideOutput {

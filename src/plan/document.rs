@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Period;
 use crate::model::Zone;
 
 /// A recovery plan: what to restore in which environment, which projections to regrow, and the
@@ -151,7 +152,7 @@ pub(crate) struct Environment {
     pub(crate) scratch: Option<StoreSpec>,
     /// How old the last green rehearsal may be, such as `90d`.
     #[serde(default)]
-    pub(crate) rehearse_every: Option<String>,
+    pub(crate) rehearse_every: Option<Period>,
     /// The append-only list of withdrawn keys and versions.
     #[serde(default)]
     pub(crate) withdrawals: Option<StoreSpec>,
@@ -173,7 +174,7 @@ pub(crate) struct StoreSpec {
 
 /// A plain value, or a reference to a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub(crate) enum OptionValue {
     /// Where the secret is: `env:NAME` or `file:PATH`.
     Secret {
@@ -188,11 +189,9 @@ pub(crate) enum OptionValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum PostgisSpec {
-    /// A private cluster, made from the PostgreSQL that is installed.
-    Private {
-        /// Its data directory, relative to the plan.
-        data: String,
-    },
+    /// A private cluster, made from the PostgreSQL that is installed; its data lie in the state
+    /// directory, where the user that runs it may enter.
+    Private {},
     /// A server that somebody runs.
     Server {
         /// Where its URL is: `env:NAME` or `file:PATH`.
@@ -206,8 +205,8 @@ pub(crate) enum PostgisSpec {
 pub(crate) struct Objectives {
     /// Recovery time objective, such as `30m`.
     #[serde(default)]
-    pub(crate) rto: Option<String>,
+    pub(crate) rto: Option<Period>,
     /// Recovery point objective, such as `24h`.
     #[serde(default)]
-    pub(crate) rpo: Option<String>,
+    pub(crate) rpo: Option<Period>,
 }

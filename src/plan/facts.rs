@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Part;
 use crate::digest::Digest;
 use crate::model::{DatasetVersionId, JobId, PolicyLabel, Zone};
 
@@ -21,14 +22,18 @@ pub(crate) struct Facts {
     pub(crate) policy_date: DateTime<Utc>,
     /// The PostgreSQL and `PostGIS` that will run, as `PostgreSQL 15 / PostGIS 3.3`.
     pub(crate) server: String,
+    /// The builder's version of each kind of projection: raised when its output would change.
+    pub(crate) builders: BTreeMap<String, u32>,
     /// Which generation of which job is live and proven at the targets.
     pub(crate) live: BTreeMap<JobId, Digest>,
     /// What a filter left in, for the receipt's scope; `None` is everything.
     pub(crate) scope: Option<String>,
-    /// Rebuild: the jobs asked for; empty is all.
+    /// The jobs asked for; empty is all.
     pub(crate) only: Vec<JobId>,
     /// Rebuild: prove again what is recorded as proven.
     pub(crate) reprove: bool,
+    /// Rehearsal: leave scratch as it is, for a look.
+    pub(crate) keep: bool,
 }
 
 /// What is known of the snapshot.
@@ -38,18 +43,25 @@ pub(crate) struct SnapshotFacts {
     pub(crate) digest: Digest,
     /// When its walk began.
     pub(crate) as_of: DateTime<Utc>,
-    /// Objects and bytes by zone.
-    pub(crate) zones: BTreeMap<Zone, ZoneFacts>,
+    /// What it holds, by zone and by the part of the zone that one step takes.
+    pub(crate) zones: BTreeMap<Zone, BTreeMap<Part, ZoneFacts>>,
 }
 
-/// How much a zone holds.
+impl SnapshotFacts {
+    /// What it holds of a part of a zone; `None` where that is nothing.
+    pub(crate) fn part(&self, zone: Zone, part: Part) -> Option<ZoneFacts> {
+        self.zones.get(&zone)?.get(&part).copied().filter(|facts| facts.objects > 0)
+    }
+}
+
+/// How much a part of a zone holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ZoneFacts {
     /// Objects.
     pub(crate) objects: u64,
     /// Bytes.
     pub(crate) bytes: u64,
-    /// Manifest shards: one resumable piece of work each.
+    /// Manifest shards with keys of the part: one resumable piece of work each.
     pub(crate) shards: u32,
 }
 
@@ -66,6 +78,10 @@ pub(crate) struct VersionFacts {
     pub(crate) embargo_until: Option<DateTime<Utc>>,
     /// Whether `releases/` names it as the released one.
     pub(crate) released: bool,
+    /// How many rows it holds, where the catalog says so.
+    pub(crate) rows: Option<u64>,
+    /// How many bytes its artifacts hold.
+    pub(crate) bytes: u64,
     /// The digest over the sorted `(key, blake3)` of its artifacts.
     pub(crate) artifacts: Digest,
     /// The digest over the sorted `(key, blake3)` of its catalog documents.

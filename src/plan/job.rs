@@ -67,20 +67,23 @@ pub(crate) enum Input {
         /// The job.
         projection: JobId,
     },
-    /// The catalogs of all dataset versions that the job's audience may see: the tables
+    /// The catalogs of dataset versions that the job's audience may see: the tables
     /// `catalog_datasets` and `catalog_quads`.
     Catalog {
-        /// Which part; only `all` so far.
+        /// Of which versions.
         catalog: CatalogScope,
     },
 }
 
-/// Which part of the catalog a job reads.
+/// Of which dataset versions a job reads the catalogs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CatalogScope {
-    /// Every dataset version that the audience may see.
+    /// Every version of every dataset.
     All,
+    /// Of each dataset the version that a job reads: the one that the job names, else the
+    /// released one, else the newest. So one row of `catalog_datasets` speaks for a dataset.
+    Current,
 }
 
 /// What must hold of a job's rows.

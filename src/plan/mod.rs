@@ -1,13 +1,35 @@
 //! What should happen? The YAML documents, their validation, and the recovery graph made of them.
 
+mod check;
+mod compile;
 mod document;
 mod facts;
 mod graph;
+mod hint;
 mod job;
+mod load;
+#[cfg(test)]
+mod load_tests;
 mod params;
+mod paths;
+mod period;
+mod problem;
+pub(crate) mod render;
+#[cfg(test)]
+mod samples;
+mod schema;
+mod secrets;
+mod shape;
+mod source;
 
+pub(crate) use compile::compile;
 pub(crate) use document::*;
 pub(crate) use facts::*;
 pub(crate) use graph::*;
 pub(crate) use job::*;
+pub(crate) use load::{LoadedJob, LoadedPlan, load, read};
 pub(crate) use params::*;
+pub(crate) use paths::{ResolvedStore, StoreUrlError, store_url};
+pub(crate) use period::{ParsePeriodError, Period};
+pub(crate) use problem::Problem;
+pub(crate) use schema::{rebuild_job_schema, recovery_plan_schema};

@@ -141,8 +141,6 @@ pub(crate) struct RebuildParams {
     pub(crate) label: Option<PolicyLabel>,
     /// What must hold of its rows.
     pub(crate) expect: Expect,
-    /// Whether a live generation of this name may be kept without reading it back.
-    pub(crate) trust_record: bool,
 }
 
 /// An input with nothing left to choose.
@@ -185,9 +183,13 @@ pub(crate) struct ProveParams {
     pub(crate) generation: Digest,
     /// What it fills.
     pub(crate) sink: Sink,
+    /// What it reads, pinned.
+    pub(crate) inputs: Vec<ResolvedInput>,
+    /// Whether a proof on record is trusted for a generation that is complete already.
+    pub(crate) trust_record: bool,
 }
 
-/// `Decide`: the set is every proven job whose dependencies are in it.
+/// `Decide`, `Switch` and `ReadBack`: the set is every proven job whose dependencies are in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DecideParams {
     /// Whether one blocked job stops the cutover.

@@ -1,1 +1,29 @@
-//! How do we reach PostgreSQL? Connections, the private cluster, quoting, the COPY codec.
+//! How do we reach PostgreSQL? Connections, a private cluster, quoting, markers and locks, the COPY codec.
+
+mod binaries;
+mod cluster;
+mod cluster_error;
+mod connect;
+mod copy;
+mod environment;
+mod ewkb;
+mod lock;
+mod owner;
+mod quote;
+mod split;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use binaries::installed_identity;
+pub(crate) use cluster::{Cluster, Durability};
+pub(crate) use cluster_error::ClusterError;
+pub(crate) use connect::{
+    PgError, connect_options, execute, open_pool, server_identity, system_identity,
+};
+pub(crate) use copy::{CopyEncoder, CopyError, geometry_kind};
+pub(crate) use environment::{Marker, ensure_registry, has_registry, read_marker, write_marker};
+pub(crate) use lock::{LockError, TargetLock};
+pub(crate) use quote::{Part, Sql, sql};
+pub(crate) use split::{SIGNATURE, SplitError, TRAILER, TupleSplitter};

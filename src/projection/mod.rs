@@ -1,5 +1,12 @@
 //! How is derived data regrown? One trait, and a folder for each kind of target.
 
 mod contract;
+pub(crate) mod files;
+pub(crate) mod graph;
+pub(crate) mod postgis;
+pub(crate) mod search;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod tiles;
 
 pub(crate) use contract::{Change, Generation, Held, Projection, StageContext};

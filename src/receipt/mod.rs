@@ -16,3 +16,8 @@ pub(crate) use statement::{
     Drill, GateLine, Moved, Objectives, Predicate, ProjectionLine, ProjectionOutcome, Receipt,
     StepFailure, StepLine, Subject,
 };
+
+/// The JSON Schema (2020-12) of receipts.
+pub(crate) fn schema() -> serde_json::Value {
+    schemars::schema_for!(Receipt).to_value()
+}

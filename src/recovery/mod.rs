@@ -1,1 +1,36 @@
-//! Which action does which step? Survey, readiness, and one file per step kind.
+//! Which action does which step? Survey, targets, and one file per step kind.
+
+mod actions;
+#[cfg(test)]
+mod documents;
+mod drive;
+mod findable;
+mod governance;
+pub(crate) mod markers;
+mod outputs;
+mod params;
+mod pins;
+mod places;
+mod readiness;
+mod receipts;
+mod request;
+mod scratch;
+mod setting;
+mod shards;
+mod source;
+mod survey;
+mod targets;
+mod world;
+
+pub(crate) use drive::{Watch, execute, reopen, resume};
+pub(crate) use governance::Governance;
+pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, VerifiedOutput};
+pub(crate) use params::{decided, params};
+pub(crate) use readiness::{Probe, probe};
+pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};
+pub(crate) use request::{Prepared, Refusal, Request, open, prepare};
+pub(crate) use scratch::discard;
+pub(crate) use setting::Setting;
+pub(crate) use survey::accepts;
+pub(crate) use targets::Targets;
+pub(crate) use world::World;

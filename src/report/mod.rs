@@ -16,3 +16,4 @@ pub(crate) use json::JsonLines;
 pub(crate) use lines::Lines;
 pub(crate) use logs::Logs;
 pub(crate) use summary::summary;
+pub(crate) use words::bytes;

@@ -24,7 +24,7 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
 }
 
 /// Bytes in powers of 1,024: `512 B`, `1.2 GiB`.
-pub(super) fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if number < 1024 {
         return format!("{number} B");

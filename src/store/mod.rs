@@ -1,1 +1,28 @@
 //! How are bytes read and published safely? Stores by URL, verified writes, pinned reads, locks.
+
+mod backend;
+mod error;
+mod facade;
+mod keys;
+mod local;
+mod location;
+mod lock;
+mod marker;
+mod meta;
+mod publish;
+mod remote;
+
+#[cfg(test)]
+mod contract;
+
+#[cfg(test)]
+pub(crate) use contract::nasty_keys;
+
+pub(crate) use backend::ByteStream;
+pub(crate) use error::StoreError;
+pub(crate) use facade::Store;
+pub(crate) use keys::OWN;
+pub(crate) use location::Location;
+pub(crate) use lock::{Holder, TargetLock};
+pub(crate) use marker::{check_marker, read_marker, write_marker};
+pub(crate) use meta::{Created, Expected, Meta, OnConflict, Pin, Published, Walked};

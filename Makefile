@@ -1,0 +1,37 @@
+# `make rehearse` and `make test` do all set-up; everything else is a part of them.
+PROFILE_DIR := target/debug
+COPPICE := $(PROFILE_DIR)/coppice
+STATE := .coppice/state
+
+.PHONY: help setup build lint test rehearse fixture clean
+
+help:
+	@echo "make rehearse   set up, build, seal the Kansas fixture, rehearse its recovery"
+	@echo "make test       set up and run every test"
+	@echo "make lint       formatting, clippy, licences"
+	@echo "make fixture    make fixtures/kansas anew from its sources"
+	@echo "make clean      remove what rehearsals left in .coppice"
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	cargo build --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo deny --offline check bans licenses sources
+
+test: setup
+	cargo nextest run --locked
+
+rehearse: build
+	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev --state $(STATE)
+	$(COPPICE) rehearse plans/kansas.yaml --env dev --state $(STATE)
+
+fixture:
+	cargo run --locked --example kansas -- --out fixtures/kansas
+
+clean:
+	rm -rf .coppice

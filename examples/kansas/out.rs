@@ -1,0 +1,64 @@
+use std::fs;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::Outcome;
+
+/// Where the fixture is written.
+pub(crate) struct Out {
+    root: PathBuf,
+}
+
+/// What was written under a key.
+#[derive(Clone)]
+pub(crate) struct Written {
+    pub(crate) key: String,
+    pub(crate) size: usize,
+    pub(crate) blake3: String,
+    pub(crate) sha256: String,
+    pub(crate) media_type: &'static str,
+}
+
+impl Out {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(crate) fn put(
+        &self,
+        key: &str,
+        media_type: &'static str,
+        bytes: &[u8],
+    ) -> Outcome<Written> {
+        let path = self.root.join(key);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, bytes)?;
+        Ok(Written {
+            key: key.to_owned(),
+            size: bytes.len(),
+            blake3: blake3::hash(bytes).to_hex().to_string(),
+            sha256: sha256(bytes),
+            media_type,
+        })
+    }
+}
+
+impl Written {
+    /// The last segment of the key.
+    pub(crate) fn name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or(&self.key)
+    }
+
+    /// The name under which receipts and provenance know the object.
+    pub(crate) fn uri(&self) -> String {
+        format!("kfm://store/{}", self.key)
+    }
+}
+
+/// SHA-256 in lower-case hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    blake3::Hash::from_bytes(Sha256::digest(bytes).into()).to_hex().to_string()
+}

@@ -1,0 +1,9 @@
+SELECT
+    geonameid,
+    name,
+    NULLIF(alternatenames, '') AS names,
+    population,
+    timezone,
+    county_geoid,
+    geometry AS geom
+FROM ks_populated_places

@@ -1,0 +1,149 @@
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::rdf::Rdf;
+use crate::model::{DatasetVersionId, Finding, FindingKind};
+
+/// What a document is for, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    Dcat,
+    Collection,
+    Item,
+    Prov,
+    Receipt,
+    Checksums,
+    Release,
+    /// Of no concern here.
+    Other,
+}
+
+/// One document.
+#[derive(Debug, Clone)]
+pub(super) struct Document {
+    pub(super) key: String,
+    pub(super) role: Role,
+    /// `Null` where it does not parse.
+    pub(super) json: Value,
+}
+
+/// The catalog documents of one dataset version, parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct Documents {
+    /// The dataset.
+    pub(crate) dataset: String,
+    /// The version.
+    pub(crate) version: DatasetVersionId,
+    /// The keys of all that was given, read or not.
+    keys: BTreeSet<String>,
+    all: Vec<Document>,
+    pub(super) dcat: Option<Rdf>,
+    pub(super) prov: Option<Rdf>,
+}
+
+impl Documents {
+    /// Parses the documents of a version, given by key; says which do not parse and which are
+    /// not there.
+    pub(crate) fn parse(
+        dataset: &str,
+        version: &DatasetVersionId,
+        bytes: &[(String, Bytes)],
+    ) -> (Self, Vec<Finding>) {
+        let mut documents = Self {
+            dataset: dataset.to_owned(),
+            version: version.clone(),
+            keys: bytes.iter().map(|(key, _)| key.clone()).collect(),
+            all: Vec::new(),
+            dcat: None,
+            prov: None,
+        };
+        let mut findings = Vec::new();
+        for (key, bytes) in bytes {
+            let role = documents.role_of(key);
+            if role != Role::Other {
+                documents.add(key, role, bytes, &mut findings);
+            }
+        }
+        documents.all.sort_by(|a, b| (a.role, &a.key).cmp(&(b.role, &b.key)));
+        for (role, key) in documents.required() {
+            if documents.of(role).next().is_none() {
+                let hint = "every dataset version has this document: restore it from a snapshot";
+                findings.push(Finding::blocking(FindingKind::Missing, hint).at(key));
+            }
+        }
+        let version = Some(version);
+        let findings = findings.into_iter().map(|finding| finding.of_version(version)).collect();
+        (documents, findings)
+    }
+
+    fn add(&mut self, key: &str, role: Role, bytes: &Bytes, findings: &mut Vec<Finding>) {
+        let json = serde_json::from_slice(bytes).unwrap_or_else(|error| {
+            let hint = format!("the document is no JSON: {error}");
+            findings.push(Finding::blocking(FindingKind::SchemaInvalid, hint).at(key));
+            Value::Null
+        });
+        if matches!(role, Role::Dcat | Role::Prov) && !json.is_null() {
+            match Rdf::parse(key, bytes) {
+                Ok(rdf) if role == Role::Dcat => self.dcat = Some(rdf),
+                Ok(rdf) => self.prov = Some(rdf),
+                Err(why) => {
+                    let hint = format!("the document is no JSON-LD with an inline context: {why}");
+                    findings.push(Finding::blocking(FindingKind::SchemaInvalid, hint).at(key));
+                }
+            }
+        }
+        self.all.push(Document { key: key.to_owned(), role, json });
+    }
+
+    fn required(&self) -> [(Role, String); 5] {
+        let catalog = self.prefix("catalog");
+        [
+            (Role::Dcat, format!("{catalog}dcat.jsonld")),
+            (Role::Collection, format!("{catalog}stac/collection.json")),
+            (Role::Prov, format!("{catalog}prov/bundle.jsonld")),
+            (Role::Receipt, format!("{catalog}receipts/run_receipt.json")),
+            (Role::Checksums, format!("{}checksums.json", self.prefix("processed"))),
+        ]
+    }
+
+    fn role_of(&self, key: &str) -> Role {
+        if let Some((role, _)) = self.required().iter().find(|(_, required)| required == key) {
+            return *role;
+        }
+        if key == format!("{}release.json", self.prefix("releases")) {
+            return Role::Release;
+        }
+        let items = format!("{}stac/items/", self.prefix("catalog"));
+        let item = key.strip_prefix(&items).and_then(|name| name.strip_suffix(".json"));
+        if item.is_some() { Role::Item } else { Role::Other }
+    }
+
+    /// `<zone>/<dataset>/<version>/`.
+    pub(super) fn prefix(&self, zone: &str) -> String {
+        format!("{zone}/{}/{}/", self.dataset, self.version)
+    }
+
+    /// Whether there is a document under the key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// The documents of a role, by key.
+    pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Document> {
+        self.all.iter().filter(move |document| document.role == role)
+    }
+
+    /// The one document of a role, or nothing.
+    pub(super) fn one(&self, role: Role) -> Option<&Document> {
+        self.of(role).next()
+    }
+
+    /// The key that the document of a role has or would have.
+    pub(super) fn key_of(&self, role: Role) -> String {
+        let required = self.required();
+        let key = required.iter().find(|(of, _)| *of == role).map(|(_, key)| key.clone());
+        key.unwrap_or_else(|| self.prefix("catalog"))
+    }
+}

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use oxigraph::model::{NamedNode, Quad};
+
+use super::reference::iri_of;
+use super::{CatalogError, Digests, Documents, check, read_version};
+use crate::model::{DatasetVersionId, Finding};
+use crate::store::Store;
+
+/// Versions checked at once.
+const VERSIONS: usize = 4;
+
+/// Proves the catalogs of these versions: every document parses and keeps its schema, every link
+/// between DCAT, STAC, PROV, receipt and artifacts closes, every checksum is that of the bytes.
+///
+/// The bytes were hashed before; `digests` says what they are. Versions are read and checked a few
+/// at once, so memory holds the documents of those only.
+pub(crate) async fn verify(
+    store: &Store,
+    versions: &[(String, DatasetVersionId)],
+    digests: Arc<Digests>,
+) -> Result<Vec<Finding>, CatalogError> {
+    let checks = futures::stream::iter(versions.to_vec()).map(|(dataset, version)| {
+        let digests = Arc::clone(&digests);
+        async move {
+            let (_, mut findings, documents) = read_version(store, &dataset, &version).await?;
+            let checked = tokio::task::spawn_blocking(move || check(&documents, &*digests));
+            findings.extend(checked.await??);
+            Ok::<_, CatalogError>(findings)
+        }
+    });
+    let findings: Vec<Vec<Finding>> = checks.buffered(VERSIONS).try_collect().await?;
+    Ok(findings.into_iter().flatten().collect())
+}
+
+impl Documents {
+    /// The triples of DCAT and PROV in one graph named by the version. There are no blank nodes;
+    /// the same documents give the same quads, in no particular order.
+    pub(crate) fn quads(&self) -> Vec<Quad> {
+        let graph = NamedNode::new_unchecked(iri_of(self.prefix("catalog").trim_end_matches('/')));
+        [&self.dcat, &self.prov].into_iter().flatten().flat_map(|rdf| rdf.quads(&graph)).collect()
+    }
+}

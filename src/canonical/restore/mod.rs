@@ -1,0 +1,10 @@
+//! How do objects get back? Hashed while written, never visible under their key unless right.
+
+mod object;
+mod outcome;
+mod preflight;
+mod shard;
+
+pub(crate) use outcome::{Existing, RestoredShard};
+pub(crate) use preflight::{Preflight, preflight};
+pub(crate) use shard::Restore;

@@ -1,0 +1,137 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::Existing;
+use super::shard::{Outcome, Restore};
+use crate::canonical::compare::{described, difference, finding, measure};
+use crate::canonical::layout::is_mutable;
+use crate::canonical::{BackupError, Entry};
+use crate::model::{Failure, FindingKind};
+use crate::store::{ByteStream, Expected, OWN, OnConflict, Published, Store, StoreError};
+
+const DAMAGED: &str = "the backup's blob is damaged; restore the object from another snapshot or \
+                       from a replica of the backup store";
+const UNWRITABLE: &str = "the target cannot hold it; restore it elsewhere by hand";
+
+/// Why the source of a publication broke off, kept apart from what the target says.
+type Broken = Arc<Mutex<Option<StoreError>>>;
+
+impl Restore<'_> {
+    pub(super) async fn object(&self, entry: &Entry) -> Result<Outcome, Failure> {
+        if self.cancel.is_cancelled() {
+            return Err(Failure::cancelled());
+        }
+        let store = self.stores.of_key(&entry.key);
+        match self.place(store, entry).await {
+            Ok(outcome) => Ok(outcome),
+            // Of one object: it is named, and the others go on.
+            Err(error @ StoreError::CannotHold { .. }) => {
+                let kind = FindingKind::Unreadable;
+                Ok(Outcome::Found(finding(kind, entry, error.in_full(), UNWRITABLE)))
+            }
+            Err(_) if self.cancel.is_cancelled() => Err(Failure::cancelled()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn place(&self, store: &Store, entry: &Entry) -> Result<Outcome, StoreError> {
+        let there = match store.head(&entry.key).await? {
+            None => false,
+            Some(meta) if meta.size == entry.size && self.is_same(store, entry).await? => {
+                return Ok(Outcome::Kept);
+            }
+            Some(_) => true,
+        };
+        if there && is_mutable(&entry.key) {
+            match self.existing {
+                Existing::Keep => return Ok(Outcome::Kept),
+                Existing::List => return Ok(Outcome::Conflict),
+                Existing::Replace => {}
+            }
+        }
+        // What is wrong with the blob is found before anything at the target is moved.
+        let bytes = match self.backup.object(entry).await {
+            Ok(bytes) => bytes,
+            Err(BackupError::Store(error)) if !error.is_of_one_object() => return Err(error),
+            Err(error) => return Ok(unusable(entry, &error)),
+        };
+        if there {
+            let aside = format!("{OWN}displaced/{}/{}", self.run, entry.key);
+            store.copy_within(&entry.key, &aside).await?;
+        }
+        self.publish(store, entry, bytes, there).await
+    }
+
+    /// Whether the object at the target has the right content already.
+    async fn is_same(&self, store: &Store, entry: &Entry) -> Result<bool, StoreError> {
+        let read = async {
+            let Some((_, bytes)) = store.stream(&entry.key, None).await? else { return Ok(false) };
+            let (digest, size) = measure(bytes, self.meter).await?;
+            Ok(difference(entry, &digest, size).is_none())
+        };
+        match read.await {
+            // What cannot be read at the target is not the right content.
+            Err(error @ (StoreError::Changed { .. } | StoreError::Other { .. })) => {
+                tracing::warn!(key = entry.key, error = error.in_full(), "target not readable");
+                Ok(false)
+            }
+            other => other,
+        }
+    }
+
+    async fn publish(
+        &self,
+        store: &Store,
+        entry: &Entry,
+        bytes: ByteStream,
+        displaced: bool,
+    ) -> Result<Outcome, StoreError> {
+        let broken = Broken::default();
+        let bytes = self.watched(bytes, broken.clone());
+        let expected = Expected { digest: entry.digest, size: entry.size };
+        let conflict = if displaced { OnConflict::Replace } else { OnConflict::Keep };
+        let published = store.publish(&entry.key, bytes, &expected, conflict).await;
+        let source = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (published, source) {
+            (_, Some(error)) if !error.is_of_one_object() => Err(error),
+            (_, Some(error)) => {
+                let kind = FindingKind::Unreadable;
+                Ok(Outcome::Found(finding(kind, entry, error.in_full(), DAMAGED)))
+            }
+            (Ok(Published::Written), None) => Ok(Outcome::Restored { displaced }),
+            (Ok(Published::Differs { digest, size }), None) => {
+                let kind = difference(entry, &digest, size).unwrap_or(FindingKind::Altered);
+                Ok(Outcome::Found(finding(kind, entry, described(&digest, size), DAMAGED)))
+            }
+            // Somebody else wrote it since we looked; the next try sees it.
+            (Ok(Published::Exists), None) => {
+                Err(StoreError::Changed { what: format!("`{}` in {}", entry.key, store.url()) })
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// Counts what passes, ends it when the run is asked to stop, and keeps why it broke off.
+    fn watched(&self, bytes: ByteStream, broken: Broken) -> ByteStream {
+        let (meter, cancel) = (self.meter.clone(), self.cancel.clone());
+        let seen = bytes.inspect_ok(move |part| meter.add_bytes(part.len() as u64));
+        let until = seen.map_err(move |error| {
+            let text = StoreError::Changed { what: "the blob".to_owned() };
+            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            text
+        });
+        let stopped = move |part| {
+            if cancel.is_cancelled() {
+                return Err(StoreError::Changed { what: "a blob, since asked to stop".to_owned() });
+            }
+            part
+        };
+        until.map(stopped).boxed()
+    }
+}
+
+fn unusable(entry: &Entry, error: &BackupError) -> Outcome {
+    let kind = error.finding().unwrap_or(FindingKind::Unreadable);
+    Outcome::Found(finding(kind, entry, error, DAMAGED))
+}

@@ -1,0 +1,12 @@
+//! How does a store become a snapshot? Walked references first, each object read once, the
+//! manifest last.
+
+mod collect;
+mod copy;
+mod former;
+mod growth;
+mod outcome;
+mod run;
+
+pub(crate) use outcome::{SealOptions, Sealed};
+pub(crate) use run::seal;

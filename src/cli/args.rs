@@ -1,0 +1,300 @@
+//! What may be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::{JobId, RunId, RunMode, Zone};
+
+/// Restores the roots of a data platform, proves them, and regrows everything else from them.
+///
+/// Canonical stores (objects, catalogs, ledger) are restored from a snapshot and proven first;
+/// projections (PostGIS, search, graph, tiles) are regrown from them, proven by reading them
+/// back, and put live by one decision.
+#[derive(Debug, Parser)]
+#[command(name = "coppice", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 a gate is shut, a finding, a step failed, or a partial recovery; 2 usage or
+plan error, nothing was done; 3 recovered, but an objective was missed; 4 waiting for an approval;
+5 fenced: the target belongs to another environment or run; 130 interrupted, can be resumed.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// How results are printed on standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// How events are logged on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// Where the journal, receipts and scratch live [default: /var/lib/coppice as root, else
+    /// $XDG_STATE_HOME/coppice]
+    #[arg(long, global = true, env = "COPPICE_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+    /// Graphviz (`coppice plan`).
+    Dot,
+    /// Mermaid (`coppice plan`).
+    Mermaid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Bars on a terminal, plain lines elsewhere.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Seal a snapshot of a canonical store into a backup store.
+    ///
+    /// Example: coppice snapshot --from s3://kfm-prod --to s3://kfm-backup --plan plans/kfm.yaml
+    Snapshot(SnapshotArgs),
+    /// List the snapshots in a backup store, newest first.
+    Snapshots {
+        /// The backup store: a URL or a path.
+        store: String,
+    },
+    /// Prove a backup store's snapshot, or a canonical store against one.
+    ///
+    /// Example: coppice verify s3://kfm-prod --against s3://kfm-backup
+    Verify(VerifyArgs),
+    /// Put the environment's markers on its targets.
+    Init(EnvArgs),
+    /// Validate a plan and probe whether a run could start; changes nothing.
+    Check(EnvArgs),
+    /// Print the compiled recovery graph, its digest and what each step would do.
+    ///
+    /// Example: coppice plan plans/kansas.yaml --env dev --mode restore --format mermaid
+    Plan(PlanArgs),
+    /// Recover everything into scratch, prove it, then clean up.
+    ///
+    /// Example: coppice rehearse plans/kansas.yaml --env dev
+    Rehearse(RehearseArgs),
+    /// Recover into the environment's own targets.
+    ///
+    /// Example: coppice restore plans/kansas.yaml --env stage --reason "bucket lost"
+    Restore(RestoreArgs),
+    /// Rebuild projections from canonical data in place, and all that depends on them.
+    ///
+    /// Example: coppice rebuild plans/kansas.yaml --env stage --only postgis/places
+    Rebuild(RebuildArgs),
+    /// Put the former generations back.
+    Rollback(RollbackArgs),
+    /// Continue a run that was interrupted or halted.
+    Resume {
+        /// The run.
+        run: RunId,
+    },
+    /// Look at a run; by default the newest.
+    Status {
+        /// The run.
+        run: Option<RunId>,
+    },
+    /// List the runs, newest first.
+    Runs,
+    /// Clear what a killed or kept run left in scratch.
+    Discard {
+        /// The run.
+        run: RunId,
+    },
+    /// Print a finished run's receipt.
+    Receipt {
+        /// The run.
+        run: RunId,
+        /// Map hashed keys of data that are not public back to their names.
+        #[arg(long)]
+        restricted: bool,
+    },
+    /// Print a JSON Schema.
+    Schema {
+        /// Of which document.
+        #[arg(value_enum)]
+        document: SchemaOf,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    RecoveryPlan,
+    RebuildJob,
+    Manifest,
+    Receipt,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvArgs {
+    /// The recovery plan.
+    pub(crate) plan: PathBuf,
+    /// The environment; may be left out where the plan has exactly one.
+    #[arg(long, env = "COPPICE_ENV")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotArgs {
+    /// The canonical store, or ZONE=URL for a zone that has a store of its own.
+    #[arg(long, required = true, value_name = "[ZONE=]URL")]
+    pub(crate) from: Vec<String>,
+    /// The backup store.
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// The plan to seal with the data, so that a bare machine can recover from the backup alone.
+    #[arg(long)]
+    pub(crate) plan: Option<PathBuf>,
+    /// The environment that the data are of.
+    #[arg(long, env = "COPPICE_ENV")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A backup store; with --against, a canonical store.
+    pub(crate) store: String,
+    /// The backup store whose snapshot the canonical store is held against.
+    #[arg(long, value_name = "BACKUP")]
+    pub(crate) against: Option<String>,
+    /// The snapshot, by a prefix of its digest [default: the newest clean one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) snapshot: Option<String>,
+    /// The plan whose environment says where the zones are.
+    #[arg(long, requires = "against")]
+    pub(crate) plan: Option<PathBuf>,
+    /// The environment.
+    #[arg(long, env = "COPPICE_ENV")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+    /// What the graph is for.
+    #[arg(long, value_enum, default_value_t = RunMode::Restore)]
+    pub(crate) mode: RunMode,
+    /// The snapshot, by a prefix of its digest [default: the newest clean one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) snapshot: Option<String>,
+}
+
+/// What every run takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RunArgs {
+    /// Why; required where the environment is protected.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Who answers for the run [default: the user of the operating system]
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Confirms a protected environment by its name.
+    #[arg(long, value_name = "ENV")]
+    pub(crate) confirm: Option<String>,
+    /// Refuses any plan but the one of this digest.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect_plan: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RehearseArgs {
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Leave scratch as it is; `coppice discard` clears it.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// The snapshot, by a prefix of its digest [default: the newest clean one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) snapshot: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Only this zone.
+    #[arg(long, value_enum)]
+    pub(crate) zone: Option<Zone>,
+    /// Only this dataset.
+    #[arg(long)]
+    pub(crate) dataset: Option<String>,
+    /// Only keys that start with this.
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// The snapshot, by a prefix of its digest [default: the newest clean one]
+    #[arg(long, value_name = "ID", conflicts_with = "as_of")]
+    pub(crate) snapshot: Option<String>,
+    /// The newest clean snapshot that is not younger than this, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
+    /// What happens to other objects found in places that may change.
+    #[arg(long, value_enum)]
+    pub(crate) existing: Option<ExistingArg>,
+    /// When the incident happened, RFC 3339 [default: the start of the run]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) incident_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// Print what would be done and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExistingArg {
+    /// The object at the target stays.
+    Keep,
+    /// The snapshot's object replaces it.
+    Replace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Only this job, with what it needs and what depends on it; may be given again.
+    #[arg(long, value_name = "JOB")]
+    pub(crate) only: Vec<JobId>,
+    /// Read back and prove what is recorded as proven.
+    #[arg(long)]
+    pub(crate) reprove: bool,
+    /// Print what would be done and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Only this job, with its live dependants; may be given again.
+    #[arg(long, value_name = "JOB")]
+    pub(crate) only: Vec<JobId>,
+}

@@ -1,0 +1,24 @@
+//! What did the operator ask? One file per command; the only room that touches the terminal.
+
+mod args;
+mod check;
+mod entry;
+mod exit;
+mod findings;
+mod init;
+mod output;
+mod plan;
+mod plans;
+mod progress;
+mod reports;
+mod run;
+mod runs;
+mod shell;
+mod snapshot;
+mod snapshots;
+mod state;
+mod status;
+mod stores;
+mod verify;
+
+pub use entry::main;

@@ -1,0 +1,189 @@
+//! `coppice rehearse`, `restore`, `rebuild`, `rollback` and `resume`: they end with a receipt.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::args::{
+    ExistingArg, Global, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
+};
+use super::entry::state;
+use super::exit::Exit;
+use super::output::{self, Trouble};
+use super::plans::{Chosen, choose};
+use super::reports;
+use super::state::State;
+use super::{args, plan};
+use crate::canonical::{Existing, Filter};
+use crate::journal::{Journal, RunState};
+use crate::model::{Failure, Outcome, RunId, RunMode};
+use crate::receipt::Receipt;
+use crate::recovery::{self, Governance, Prepared, Refusal, Request, Watch};
+use crate::report;
+
+/// `coppice rehearse`.
+pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let mut request = request(RunMode::Rehearse, &args.env, &args.run, &state)?;
+    request.keep = args.keep;
+    request.snapshot.clone_from(&args.snapshot);
+    go(global, &state, request).await
+}
+
+/// `coppice restore`.
+pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let mut request = request(RunMode::Restore, &args.env, &args.run, &state)?;
+    request.snapshot.clone_from(&args.snapshot);
+    request.as_of = args.as_of;
+    request.incident_at = args.incident_at;
+    request.existing = args.existing.map(|existing| match existing {
+        ExistingArg::Keep => Existing::Keep,
+        ExistingArg::Replace => Existing::Replace,
+    });
+    request.filter = Filter {
+        zones: args.zone.into_iter().collect(),
+        datasets: args.dataset.clone().into_iter().collect(),
+        prefix: args.prefix.clone(),
+    };
+    if args.dry_run {
+        return plan::show(global, &state, request).await;
+    }
+    go(global, &state, request).await
+}
+
+/// `coppice rebuild`.
+pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let mut request = request(RunMode::Rebuild, &args.env, &args.run, &state)?;
+    request.only.clone_from(&args.only);
+    request.reprove = args.reprove;
+    if args.dry_run {
+        return plan::show(global, &state, request).await;
+    }
+    go(global, &state, request).await
+}
+
+/// `coppice rollback`.
+pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let mut request = request(RunMode::Rollback, &args.env, &args.run, &state)?;
+    request.only.clone_from(&args.only);
+    go(global, &state, request).await
+}
+
+/// `coppice resume`.
+pub(super) async fn resume(global: &Global, run: RunId) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let (watch, ended) = watch(global);
+    let done = recovery::resume(run, state.dir(), journal, watch).await;
+    ended.cancel();
+    conclude(global, &state, &done?)
+}
+
+/// What all runs are asked alike.
+pub(super) fn request(
+    mode: RunMode,
+    env: &args::EnvArgs,
+    run: &RunArgs,
+    state: &State,
+) -> Result<Request, Trouble> {
+    let Chosen { plan, env: name } = choose(env)?;
+    Ok(Request {
+        mode,
+        file: absolute(&env.plan),
+        plan,
+        env: name,
+        state: state.dir().to_owned(),
+        snapshot: None,
+        as_of: None,
+        only: Vec::new(),
+        reprove: false,
+        filter: Filter::default(),
+        existing: None,
+        incident_at: None,
+        keep: false,
+        governance: Governance {
+            reason: run.reason.clone(),
+            actor: run.actor.clone(),
+            confirm: run.confirm.clone(),
+            expect_plan: run.expect_plan.clone(),
+        },
+    })
+}
+
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+async fn go(global: &Global, state: &State, request: Request) -> Result<Exit, Trouble> {
+    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let prepared = prepare(request, journal).await?;
+    let (watch, ended) = watch(global);
+    let done = recovery::execute(prepared, watch).await;
+    ended.cancel();
+    conclude(global, state, &done?)
+}
+
+/// Resolves and compiles what was asked.
+pub(super) async fn prepare(
+    request: Request,
+    journal: Arc<dyn Journal>,
+) -> Result<Prepared, Trouble> {
+    recovery::prepare(request, journal).await.map_err(refused)
+}
+
+/// Why a run cannot start, for the terminal.
+pub(super) fn refused(refusal: Refusal) -> Trouble {
+    match refusal {
+        Refusal::Failure(failure) => Trouble::Failure(failure),
+        Refusal::Problems(problems) => Trouble::Problems(problems),
+    }
+}
+
+/// How this command watches its run: Ctrl-C drains it, a second one kills the process.
+fn watch(global: &Global) -> (Watch, CancellationToken) {
+    let ended = CancellationToken::new();
+    let cancel = CancellationToken::new();
+    let (listeners, board) = reports::listeners(global);
+    tokio::spawn(drain_on_signal(cancel.clone(), ended.clone()));
+    (Watch { listeners, board, cancel }, ended)
+}
+
+async fn drain_on_signal(cancel: CancellationToken, ended: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        () = ended.cancelled() => return,
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+    output::note("stopping: what is in flight comes to rest; the run can be resumed");
+    cancel.cancel();
+}
+
+/// Prints the receipt of a run that ended, or how to go on with one that did not.
+fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit, Trouble> {
+    let Some(receipt) = recovery::stored_receipt(state.dir(), run.run)? else {
+        return Err(Failure::cancelled()
+            .hint(format!("go on with it: coppice resume {}", run.run))
+            .into());
+    };
+    let path = recovery::receipt_path(state.dir(), run.run);
+    output::result(global.format, &receipt, || {
+        report::summary(&receipt, Some(&path.display().to_string()))
+    })?;
+    Ok(exit_of(&receipt))
+}
+
+/// What a receipt means to a script.
+pub(super) fn exit_of(receipt: &Receipt) -> Exit {
+    let predicate = &receipt.predicate;
+    match (predicate.outcome, predicate.objectives.met) {
+        (Outcome::Recovered, Some(false)) => Exit::Missed,
+        (Outcome::Recovered, _) => Exit::Done,
+        _ => Exit::Found,
+    }
+}

@@ -1,0 +1,112 @@
+//! `coppice runs`, `receipt` and `discard`.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::args::Global;
+use super::entry::state;
+use super::exit::Exit;
+use super::output::{self, Trouble};
+use crate::journal::{Journal, RunSummary, load};
+use crate::model::{Code, Failure, RunId};
+use crate::recovery;
+
+#[derive(Serialize)]
+struct Listed {
+    run_id: RunId,
+    mode: String,
+    environment: String,
+    outcome: Option<&'static str>,
+    started_at: String,
+    finished_at: Option<String>,
+}
+
+impl Listed {
+    fn of(run: &RunSummary) -> Self {
+        let time = |at: chrono::DateTime<chrono::Utc>| {
+            at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        };
+        Self {
+            run_id: run.run,
+            mode: run.mode.to_string(),
+            environment: run.environment.clone(),
+            outcome: run.outcome.map(crate::model::Outcome::name),
+            started_at: time(run.started_at),
+            finished_at: run.finished_at.map(time),
+        }
+    }
+}
+
+/// `coppice runs`.
+pub(super) async fn list(global: &Global) -> Result<Exit, Trouble> {
+    let journal = state(global)?.journal().await?;
+    let runs = journal.runs().await.map_err(Failure::from)?;
+    let listed: Vec<_> = runs.iter().map(Listed::of).collect();
+    output::result(global.format, &serde_json::json!({ "runs": listed }), || table(&runs))?;
+    Ok(Exit::Done)
+}
+
+fn table(runs: &[RunSummary]) -> String {
+    if runs.is_empty() {
+        return "no runs yet".to_owned();
+    }
+    let mut lines = vec![format!("{:36}  {:8}  {:10}  {:9}  started", "run", "mode", "env", "end")];
+    for run in runs {
+        let end = match (run.outcome, &run.holder) {
+            (Some(outcome), _) => outcome.name(),
+            (None, Some(_)) => "running",
+            (None, None) => "stopped",
+        };
+        lines.push(format!(
+            "{:36}  {:8}  {:10}  {end:9}  {}",
+            run.run.to_string(),
+            run.mode,
+            run.environment,
+            run.started_at.format("%Y-%m-%d %H:%MZ"),
+        ));
+    }
+    lines.join("\n")
+}
+
+/// `coppice receipt`.
+pub(super) async fn receipt(
+    global: &Global,
+    run: RunId,
+    restricted: bool,
+) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let Some(receipt) = recovery::stored_receipt(state.dir(), run)? else {
+        let journal = state.journal().await?;
+        // Says so when there is no such run at all.
+        load(&journal, run).await.map_err(Failure::from)?;
+        return Err(Failure::permanent(Code::Usage, format!("run {run} has no receipt yet"))
+            .hint(format!("look at it with `coppice status {run}`"))
+            .into());
+    };
+    let shown = if restricted {
+        recovery::unhash(&receipt, state.dir(), run)?
+    } else {
+        serde_json::to_value(&receipt).map_err(|error| {
+            Failure::permanent(Code::Internal, "failed to write the receipt").because(&error)
+        })?
+    };
+    output::plain(&format!("{shown:#}"))?;
+    Ok(Exit::Done)
+}
+
+/// `coppice discard`.
+pub(super) async fn discard(global: &Global, run: RunId) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let cleared = recovery::discard(run, state.dir(), journal).await?;
+    output::result(
+        global.format,
+        &serde_json::json!({ "run_id": run, "cleared": cleared }),
+        || match cleared.as_slice() {
+            [] => format!("run {run} left nothing in scratch"),
+            some => format!("cleared\n  {}", some.join("\n  ")),
+        },
+    )?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,35 @@
+//! `coppice completions`, `coppice man`, `coppice schema`: for shells and editors.
+
+use clap::CommandFactory;
+
+use super::args::{Cli, SchemaOf};
+use super::output;
+use crate::model::{Code, Failure};
+use crate::{canonical, plan, receipt};
+
+/// Prints the completions of a shell.
+pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "coppice", &mut text);
+    output::plain(&String::from_utf8_lossy(&text))
+}
+
+/// Prints the manual page.
+pub(super) fn man() -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(|error| {
+        Failure::permanent(Code::Internal, "failed to make the manual page").because(&error)
+    })?;
+    output::plain(&String::from_utf8_lossy(&text))
+}
+
+/// Prints a JSON Schema.
+pub(super) fn schema(of: SchemaOf) -> Result<(), Failure> {
+    let schema = match of {
+        SchemaOf::RecoveryPlan => plan::recovery_plan_schema(),
+        SchemaOf::RebuildJob => plan::rebuild_job_schema(),
+        SchemaOf::Manifest => canonical::manifest_schema(),
+        SchemaOf::Receipt => receipt::schema(),
+    };
+    output::plain(&format!("{schema:#}"))
+}

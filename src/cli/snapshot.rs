@@ -1,0 +1,76 @@
+//! `coppice snapshot`: seals a snapshot of a canonical store.
+
+use std::collections::BTreeMap;
+
+use super::args::{Global, SnapshotArgs};
+use super::exit::Exit;
+use super::output::{self, Trouble};
+use super::progress::{Progress, until_interrupted};
+use super::stores;
+use crate::canonical::catalog;
+use crate::canonical::ledger::{self, HeadDocument};
+use crate::canonical::{BackupStore, CanonicalStores, SealOptions, Sealed, State, seal};
+use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, Zone};
+use crate::plan::load;
+use crate::report;
+
+/// `coppice snapshot`.
+pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Trouble> {
+    let from = stores::canonical(&args.from)?;
+    let to = stores::open(&args.to)?;
+    let mut options = SealOptions { environment: args.env.clone(), ..SealOptions::default() };
+    if let Some(plan) = &args.plan {
+        let loaded = load(plan)?;
+        if let Some(env) = &args.env {
+            loaded.environment(env).map_err(|problem| vec![problem])?;
+        }
+        options.plan_files = loaded.files.into_iter().collect();
+    }
+    options.labels = labels(&from).await?;
+    let audit = from.of_zone(Zone::Audit);
+    options.known_findings =
+        ledger::verify(audit, None, HeadDocument::Expected).await.map_err(Failure::from)?.findings;
+    let to = BackupStore::init(to).await.map_err(Failure::from)?;
+    let meter = Meter::default();
+    let progress = Progress::show("sealing", &meter);
+    let sealed = seal(&from, &to, options, &meter, &until_interrupted()).await?;
+    drop(progress);
+    output::result(global.format, &sealed, || text(&sealed))?;
+    let clean = sealed.state == State::Clean && sealed.findings.is_empty();
+    Ok(if clean { Exit::Done } else { Exit::Found })
+}
+
+/// The policy label of each dataset version that the catalog knows; an unknown one is none.
+async fn labels(
+    from: &CanonicalStores,
+) -> Result<BTreeMap<(String, DatasetVersionId), PolicyLabel>, Failure> {
+    let store = from.of_zone(Zone::Catalog);
+    let versions = catalog::versions(store).await?;
+    let versions: Vec<_> =
+        versions.into_iter().map(|known| (known.dataset, known.version)).collect();
+    let raw = catalog::labels(store, &versions).await?;
+    Ok(raw.into_iter().filter_map(|(name, label)| Some((name, label.parse().ok()?))).collect())
+}
+
+fn text(sealed: &Sealed) -> String {
+    let state = match sealed.state {
+        State::Clean => "clean",
+        State::Suspect => "SUSPECT: it is not recovered from unless it is named",
+    };
+    let mut text = format!(
+        "snapshot {}\n  state    {state}\n  as of    {}\n  objects  {} ({} copied, {} reused)\n  \
+         bytes    {} ({} copied)",
+        sealed.snapshot,
+        sealed.as_of.format("%Y-%m-%d %H:%M:%SZ"),
+        sealed.objects,
+        sealed.objects_copied,
+        sealed.objects_reused,
+        report::bytes(sealed.bytes),
+        report::bytes(sealed.bytes_copied),
+    );
+    if let Some(head) = &sealed.ledger_head {
+        text.push_str(&format!("\n  ledger   {head}"));
+    }
+    text.push_str(&super::findings::list(&sealed.findings));
+    text
+}

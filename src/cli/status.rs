@@ -1,0 +1,98 @@
+//! `coppice status`: where a run is, folded from its events.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::args::Global;
+use super::entry::state;
+use super::exit::Exit;
+use super::output::{self, Trouble};
+use crate::journal::{Journal, RunPhase, RunState, StepPhase, load};
+use crate::model::{Code, Failure, RunId};
+
+/// `coppice status`.
+pub(super) async fn status(global: &Global, run: Option<RunId>) -> Result<Exit, Trouble> {
+    let journal = state(global)?.journal().await?;
+    let runs = journal.runs().await.map_err(Failure::from)?;
+    let Some(run) = run.or_else(|| runs.first().map(|run| run.run)) else {
+        return Err(Failure::permanent(Code::Usage, "there are no runs yet")
+            .hint("start with `coppice rehearse PLAN --env ENV`")
+            .into());
+    };
+    let folded = load(&journal, run).await.map_err(Failure::from)?;
+    let holder = runs.iter().find(|r| r.run == run).and_then(|r| r.holder.clone());
+    let driven_by = holder.map(|holder| holder.to_string());
+    output::result(global.format, &document(&folded, driven_by.as_deref()), || {
+        text(&folded, driven_by.as_deref())
+    })?;
+    Ok(Exit::Done)
+}
+
+fn phase(run: &RunState) -> &'static str {
+    match run.phase {
+        RunPhase::New => "new",
+        RunPhase::Running => "running",
+        RunPhase::Cancelling => "interrupted",
+        RunPhase::Finished(outcome) => outcome.name(),
+    }
+}
+
+fn document(run: &RunState, driven_by: Option<&str>) -> Value {
+    let steps: Vec<_> = run
+        .in_order()
+        .map(|step| {
+            json!({
+                "id": step.seed.id,
+                "state": step.phase.name(),
+                "shards": step.shards.len(),
+                "shards_done": step.shards_done(),
+                "attempts": step.attempts(),
+                "started_at": step.started_at,
+                "finished_at": step.finished_at,
+                "because": step.because,
+                "failure": step.failure.as_ref().map(|failure| &failure.message),
+            })
+        })
+        .collect();
+    let info = run.info.as_deref();
+    json!({
+        "run_id": run.run,
+        "audit_ref": run.run.audit_ref(),
+        "mode": info.map(|info| info.mode),
+        "environment": info.map(|info| &info.environment),
+        "state": phase(run),
+        "driven_by": driven_by,
+        "unknown_events": run.unknown,
+        "steps": steps,
+    })
+}
+
+fn text(run: &RunState, driven_by: Option<&str>) -> String {
+    let mut text = format!("run {}  {}", run.run, phase(run));
+    if let Some(info) = &run.info {
+        let _ = write!(text, "  ({} of {})", info.mode, info.environment);
+    }
+    text.push('\n');
+    match (driven_by, run.phase) {
+        (Some(holder), _) => {
+            let _ = writeln!(text, "driven by {holder}");
+        }
+        (None, RunPhase::Finished(_)) => {}
+        (None, _) => {
+            let _ = writeln!(text, "nobody drives it; go on with: coppice resume {}", run.run);
+        }
+    }
+    for step in run.in_order() {
+        let detail = match (&step.failure, &step.because) {
+            (Some(failure), _) => failure.message.clone(),
+            (None, Some(because)) => format!("waits in vain for {because}"),
+            (None, None) if step.phase == StepPhase::Running && step.shards.len() > 1 => {
+                format!("{} of {} shards", step.shards_done(), step.shards.len())
+            }
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "  {:9}  {:40} {detail}", step.phase.name(), step.seed.id);
+    }
+    text
+}

@@ -1,0 +1,115 @@
+use std::error::Error;
+
+use datafusion::error::DataFusionError;
+
+use crate::model::{Code, Failure, Finding, FindingKind};
+
+/// Says why canonical data could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatasetError {
+    /// The query makes no sense, or not for these tables.
+    #[error("failed to plan the query")]
+    Plan(#[source] DataFusionError),
+    /// The query would give something else next time.
+    #[error("the query calls `{function}`, which gives another result at every run")]
+    Volatile { function: String },
+    /// Anything but a SELECT.
+    #[error("the query is no SELECT but {what}")]
+    NotSelect { what: String },
+    /// The query failed while it ran.
+    #[error("failed to run the query")]
+    Run(#[source] DataFusionError),
+    /// The query failed, and why may not be told.
+    #[error("failed to run the query; the reason may quote data that are not public")]
+    Withheld,
+    /// The engine could not be set up.
+    #[error("failed to set up the query engine")]
+    Engine(#[source] DataFusionError),
+    /// No artifact in a form that can be read.
+    #[error("dataset `{dataset}` has no artifact in a form that can be queried")]
+    NoForm { dataset: String },
+    /// An artifact that nobody verified.
+    #[error("`{key}` was not verified in this run")]
+    Unpinned { key: String },
+    /// An artifact is not what it claims to be.
+    #[error("failed to read `{key}`: {why}")]
+    Malformed { key: String, why: String },
+    /// An artifact is in another reference system than the query functions take.
+    #[error("failed to read `{key}`: its coordinates are in {crs}, not in OGC:CRS84 or EPSG:4326")]
+    Crs { key: String, crs: String },
+    /// An artifact changed between its verification and now.
+    #[error("`{key}` changed after it was verified")]
+    Changed { key: String },
+    /// The table is not registered.
+    #[error("there is no table `{table}`")]
+    NoTable { table: String },
+}
+
+impl From<DatasetError> for Failure {
+    fn from(error: DatasetError) -> Self {
+        let text = error.to_string();
+        match &error {
+            DatasetError::Plan(source) => Self::permanent(Code::PlanInvalid, text)
+                .because(source)
+                .hint("correct the job's query; the tables are its inputs"),
+            DatasetError::Volatile { .. } => Self::permanent(Code::PlanInvalid, text)
+                .hint("take the value from the data, so that two rebuilds give the same rows"),
+            DatasetError::NotSelect { .. } => Self::permanent(Code::PlanInvalid, text)
+                .hint("a job's query is one SELECT; what it fills is said by its sink"),
+            DatasetError::Run(source) => of_run(source, text),
+            DatasetError::Engine(source) => Self::permanent(Code::Internal, text).because(source),
+            DatasetError::Withheld => Self::permanent(Code::StepFailed, text)
+                .hint("run the query by hand where the data may be seen"),
+            DatasetError::NoForm { .. } => Self::permanent(Code::StepFailed, text)
+                .hint("GeoParquet, Parquet, GeoJSON and CSV are read; see the media types in DCAT"),
+            DatasetError::Unpinned { .. } | DatasetError::NoTable { .. } => {
+                Self::permanent(Code::Internal, text)
+            }
+            DatasetError::Malformed { .. } => Self::permanent(Code::StepFailed, text)
+                .hint("its digest is right, so it was published like this: publish a new version"),
+            DatasetError::Crs { .. } => Self::permanent(Code::StepFailed, text)
+                .hint("publish a version in longitude and latitude"),
+            DatasetError::Changed { key } => Self::permanent(Code::StepFailed, text)
+                .hint("something writes to the canonical store; find out what, then run again")
+                .with_findings(vec![
+                    Finding::blocking(
+                        FindingKind::Altered,
+                        "an immutable object changed while it was read",
+                    )
+                    .at(key),
+                ]),
+        }
+    }
+}
+
+/// The `Failure` that a reader below the query raised, if that is why it failed.
+pub(super) fn failure_below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(failure) = error.downcast_ref::<Failure>() {
+            return Some(failure);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn of_run(source: &DataFusionError, text: String) -> Failure {
+    if let Some(failure) = failure_below(source) {
+        return failure.clone();
+    }
+    let failure = Failure::permanent(Code::StepFailed, text).because(source);
+    match source.find_root() {
+        DataFusionError::ResourcesExhausted(_) => failure.hint(
+            "raise limits.query_memory_mib, or join so that the small table stands left: a hash \
+             join cannot spill",
+        ),
+        DataFusionError::ObjectStore(_) => Failure {
+            kind: Failure::transient(Code::StoreUnreachable, "").kind,
+            code: Code::StoreUnreachable,
+            ..failure
+        }
+        .hint("check that the canonical store answers, then resume"),
+        _ => failure.hint("correct the job's query, or the data that it reads"),
+    }
+}

@@ -1,0 +1,276 @@
+use std::path::Path;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use futures::TryStreamExt;
+use oxigraph::model::{GraphName, Literal, NamedNode, Quad};
+
+use super::fixture::Platform;
+use super::*;
+use crate::digest::Multiset;
+use crate::model::{Code, DatasetVersion, Failure, FindingKind, PolicyLabel};
+use crate::proof::{ColumnEncoding, RowEncoding};
+
+const PARQUET: &str = "application/vnd.apache.parquet";
+const GEOJSON: &str = "application/geo+json";
+
+struct Open {
+    session: Session,
+    _spill: tempfile::TempDir,
+}
+
+fn session() -> Open {
+    let spill = tempfile::tempdir().unwrap();
+    Open { session: Session::new(64, spill.path()).unwrap(), _spill: spill }
+}
+
+async fn with(platform: &Platform, versions: &[(&str, DatasetVersion)]) -> Open {
+    let mut open = session();
+    for (table, version) in versions {
+        let session = &mut open.session;
+        session.register(table, version, &platform.store, &platform.pins).await.unwrap();
+    }
+    open
+}
+
+impl Open {
+    async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, Failure> {
+        let stream = self.session.query(sql).await?;
+        stream.try_collect().await.map_err(|e| Failure::from(DatasetError::Run(e)))
+    }
+
+    async fn text(&self, sql: &str) -> String {
+        pretty_format_batches(&self.rows(sql).await.unwrap()).unwrap().to_string()
+    }
+
+    async fn digest(&self, sql: &str) -> String {
+        let mut sum = Multiset::default();
+        for batch in self.rows(sql).await.unwrap() {
+            sum.merge(&ColumnEncoding.encode(&batch).unwrap().multiset());
+        }
+        sum.finish("columns").to_string()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_a_dataset_holds_the_same_rows() {
+    let kansas = Platform::kansas().await;
+    let rows = [("ks_counties", 105), ("ks_populated_places", 299), ("ks_airports", 334)];
+    for (dataset, rows) in rows {
+        let open = with(
+            &kansas,
+            &[("p", kansas.only(dataset, PARQUET)), ("j", kansas.only(dataset, GEOJSON))],
+        )
+        .await;
+        let columns = open.rows("SELECT * FROM j LIMIT 1").await.unwrap()[0].schema();
+        // The source of the polygons holds its coordinates with noise in the last bit.
+        let exact = columns.fields().iter().map(|field| field.name());
+        let exact = exact.filter(|name| dataset != "ks_counties" || *name != "geometry");
+        let names = exact.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let parquet = open.digest(&format!("SELECT {names} FROM p")).await;
+        let geojson = open.digest(&format!("SELECT {names} FROM j")).await;
+        assert_eq!(parquet, geojson, "{dataset}: {names}");
+        let p = open.session.count_and_extent("p").await.unwrap();
+        let j = open.session.count_and_extent("j").await.unwrap();
+        assert_eq!((p.rows, rows), (j.rows, p.rows), "{dataset}");
+        let near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9;
+        assert!(p.bbox.unwrap().iter().zip(&j.bbox.unwrap()).all(near), "{p:?} {j:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spatial_join_finds_the_county_of_a_place() {
+    let kansas = Platform::kansas().await;
+    let open = with(
+        &kansas,
+        &[
+            ("counties", kansas.versions["ks_counties"].clone()),
+            ("places", kansas.versions["ks_populated_places"].clone()),
+        ],
+    )
+    .await;
+    let found = open
+        .text(
+            "SELECT c.\"GEOID\", count(*) AS places, min(p.name) AS first, \
+             bool_and(p.county_geoid = c.\"GEOID\") AS agrees \
+             FROM places p JOIN counties c ON ST_Contains(c.geometry, p.geometry) \
+             WHERE c.\"NAME\" = 'Sedgwick' GROUP BY c.\"GEOID\"",
+        )
+        .await;
+    assert!(found.contains("| 20173 | 19     | Andale | true   |"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_is_typed_by_all_of_its_values() {
+    let kansas = Platform::kansas().await;
+    let open = with(&kansas, &[("edges", kansas.versions["ks_county_adjacency"].clone())]).await;
+    let found = open
+        .text(
+            "SELECT arrow_typeof(src) AS src, rel, count(*) AS rows FROM edges \
+             GROUP BY arrow_typeof(src), rel",
+        )
+        .await;
+    assert!(found.contains("| Int64 | adjacent_to | 281  |"), "{found}");
+}
+
+#[tokio::test]
+async fn only_a_select_that_repeats_is_run() {
+    let spill = tempfile::tempdir().unwrap();
+    let file = spill.path().join("out.csv");
+    let open = session();
+    let copy = format!("COPY (SELECT 1) TO '{}'", file.display());
+    let refused = [
+        ("SELECT now()", "now"),
+        ("SELECT 1 WHERE random() < 2", "random"),
+        ("SELECT * FROM (SELECT 1 AS n) WHERE n IN (SELECT length(uuid()))", "uuid"),
+        ("SELECT current_date", "current_date"),
+        ("WITH t AS (SELECT 1 AS n) SELECT n FROM t ORDER BY random()", "random"),
+        ("CREATE TABLE t AS SELECT 1", "CreateMemoryTable"),
+        ("DROP TABLE t", "DropTable"),
+        ("SET datafusion.execution.target_partitions = 4", "SetVariable"),
+        ("EXPLAIN SELECT 1", "EXPLAIN"),
+        (copy.as_str(), "COPY"),
+        ("SELECT 1; SELECT 2", ""),
+        ("SELEC 1", ""),
+        ("SELECT * FROM nowhere", ""),
+    ];
+    for (sql, named) in refused {
+        let failure = open.rows(sql).await.expect_err(sql);
+        assert_eq!(failure.code, Code::PlanInvalid, "{sql}: {failure:?}");
+        assert!(failure.message.contains(named), "{sql}: {failure}");
+    }
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn what_follows_the_order_of_rows_runs_on_one_partition() {
+    let open = session();
+    let table = "(VALUES (1, 1.5), (2, 2.5)) AS t (i, f)";
+    let cases = [
+        ("SELECT count(*), sum(i), min(f) FROM", check::Partitions::Many),
+        ("SELECT sum(f) FROM", check::Partitions::One),
+        ("SELECT avg(i) FROM", check::Partitions::One),
+        ("SELECT i FROM (SELECT i, row_number() OVER () FROM", check::Partitions::One),
+        ("SELECT string_agg(CAST(i AS text), ',') FROM", check::Partitions::One),
+        ("SELECT DISTINCT i FROM", check::Partitions::Many),
+    ];
+    for (sql, partitions) in cases {
+        let sql = format!(
+            "{sql} {table}{}",
+            if sql.contains('(') && sql.contains("OVER") { ")" } else { "" }
+        );
+        let plan = open.session.context.state().create_logical_plan(&sql).await.unwrap();
+        assert_eq!(check::check(&plan).unwrap(), partitions, "{sql}");
+    }
+}
+
+/// A copy of the fixture's processed zone that a test may damage.
+async fn copy_of_kansas(to: &Path) -> Platform {
+    let kansas = Platform::kansas().await;
+    for key in kansas.pins.keys() {
+        let target = to.join(key);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(kansas.store.local_root().unwrap().join(key), target).unwrap();
+    }
+    Platform::at(to).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_changes_under_the_reader_is_a_finding() {
+    for form in [PARQUET, GEOJSON] {
+        let root = tempfile::tempdir().unwrap();
+        let copy = copy_of_kansas(root.path()).await;
+        let version = copy.only("ks_airports", form);
+        let open = with(&copy, &[("airports", version.clone())]).await;
+        open.rows("SELECT * FROM airports").await.unwrap();
+        let key = &version.artifacts[0].key;
+        let bytes = std::fs::read(root.path().join(key)).unwrap();
+        std::fs::remove_file(root.path().join(key)).unwrap();
+        std::fs::write(root.path().join(key), bytes).unwrap();
+        let failure = open.rows("SELECT * FROM airports").await.unwrap_err();
+        assert_eq!(failure.findings[0].kind, FindingKind::Altered, "{failure:?}");
+        assert_eq!(failure.findings[0].key.as_ref(), Some(key));
+        let mut late = session();
+        let again = late.session.register("again", &version, &copy.store, &copy.pins).await;
+        assert_eq!(Failure::from(again.unwrap_err()).findings[0].kind, FindingKind::Altered);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_verified_is_not_read() {
+    let mut kansas = Platform::kansas().await;
+    kansas.pins.clear();
+    let version = kansas.versions["ks_airports"].clone();
+    let mut open = session();
+    let session = &mut open.session;
+    let error = session.register("a", &version, &kansas.store, &kansas.pins).await.unwrap_err();
+    assert!(matches!(error, DatasetError::Unpinned { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_and_extent_are_held_against_the_catalog() {
+    let kansas = Platform::kansas().await;
+    let mut version = kansas.versions["ks_counties"].clone();
+    version.rows = Some(105);
+    version.bbox = Some([-102.051_744, 36.993_016, -94.588_413, 40.003_162]);
+    let open = with(&kansas, &[("good", version.clone())]).await;
+    assert_eq!(open.session.hold_against_catalog("good").await.unwrap(), []);
+    version.rows = Some(106);
+    version.bbox = Some([-102.0, 36.993_016, -94.588_413, 40.003_162]);
+    let open = with(&kansas, &[("bad", version)]).await;
+    let findings = open.session.hold_against_catalog("bad").await.unwrap();
+    let kinds: Vec<_> = findings.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [FindingKind::CountMismatch, FindingKind::ExtentMismatch]);
+    assert_eq!(findings[0].actual.as_deref(), Some("105"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_are_not_public_are_not_quoted() {
+    let kansas = Platform::kansas().await;
+    let sql = "SELECT CAST(name AS integer) FROM places";
+    let mut version = kansas.versions["ks_populated_places"].clone();
+    let open = with(&kansas, &[("places", version.clone())]).await;
+    let shown = format!("{:?}", open.rows(sql).await.unwrap_err());
+    assert!(shown.contains("Cannot cast"), "{shown}");
+    version.policy_label = Some(PolicyLabel::Restricted);
+    let open = with(&kansas, &[("places", version)]).await;
+    let kept = open.rows(sql).await.unwrap_err();
+    assert!(!format!("{kept:?}").contains("Cannot cast"), "{kept:?}");
+}
+
+#[tokio::test]
+async fn terms_are_escaped_and_checked() {
+    let open = session();
+    let found = open
+        .text(
+            "SELECT rdf_iri('kfm://place/' || column1) AS iri, rdf_literal(column2) AS l, \
+             rdf_literal_lang(column2, 'en') AS lang, \
+             rdf_literal_typed(column1, 'http://www.w3.org/2001/XMLSchema#integer') AS typed \
+             FROM (VALUES ('1', 'say \"hi\"\\'), ('2', NULL))",
+        )
+        .await;
+    assert!(found.contains("<kfm://place/1>"), "{found}");
+    assert!(found.contains(r#""say \"hi\"\\" | "say \"hi\"\\"@en"#), "{found}");
+    assert!(found.contains(r#""1"^^<http://www.w3.org/2001/XMLSchema#integer>"#), "{found}");
+    assert!(open.rows("SELECT rdf_iri('no iri')").await.is_err());
+    assert!(open.rows("SELECT rdf_literal_lang('x', 'not a tag')").await.is_err());
+}
+
+#[tokio::test]
+async fn the_catalog_is_two_tables() {
+    let kansas = Platform::kansas().await;
+    let versions: Vec<_> = kansas.versions.values().cloned().collect();
+    let node = |name: &str| NamedNode::new(format!("http://example.org/{name}")).unwrap();
+    let literal = Literal::new_language_tagged_literal("Orte", "de").unwrap();
+    let quads = [
+        Quad::new(node("a"), node("p"), literal, GraphName::DefaultGraph),
+        Quad::new(node("b"), node("p"), node("a"), node("g")),
+    ];
+    let mut open = session();
+    open.session.register_catalog(&versions, &quads).unwrap();
+    let found = open.text("SELECT dataset, policy_label, evidence_ref FROM catalog_datasets").await;
+    assert!(found.contains("dcat://ks_counties@2026-02."), "{found}");
+    let found = open.text("SELECT object, graph FROM catalog_quads ORDER BY subject").await;
+    assert!(found.contains(r#"| "Orte"@de              |                        |"#), "{found}");
+    assert!(found.contains("| <http://example.org/a> | <http://example.org/g> |"), "{found}");
+}

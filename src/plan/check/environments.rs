@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::plan::hint::did_you_mean;
+use crate::plan::paths::{SCHEMES, StoreUrlError, store_url};
+use crate::plan::secrets::{is_reference, is_sensitive, password_of};
+use crate::plan::source::Source;
+use crate::plan::{Environment, OptionValue, PostgisSpec, Problem, RecoveryPlan, StoreSpec};
+
+/// What is wrong in a plan apart from its jobs. `base` is the folder that the plan lies in.
+pub(in crate::plan) fn plan(plan: &RecoveryPlan, source: &Source, base: &Path) -> Vec<Problem> {
+    let mut check = Check { plan, source, base, problems: Vec::new() };
+    let spec = &plan.spec;
+    if spec.environments.is_empty() {
+        check.say("spec/environments", "a plan has at least one environment", None);
+    }
+    let limits = &spec.limits;
+    let least = [
+        ("transfers", u64::from(limits.transfers)),
+        ("queries", u64::from(limits.queries)),
+        ("query_memory_mib", u64::from(limits.query_memory_mib)),
+        ("attempts", u64::from(limits.attempts)),
+        ("step_timeout_seconds", limits.step_timeout_seconds),
+    ];
+    for (name, _) in least.iter().filter(|(_, value)| *value == 0) {
+        check.say(&format!("spec/limits/{name}"), "must be at least 1", None);
+    }
+    for (name, environment) in &spec.environments {
+        check.environment(name, environment);
+    }
+    check.shared();
+    check.problems
+}
+
+struct Check<'a> {
+    plan: &'a RecoveryPlan,
+    source: &'a Source,
+    base: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+        self.problems.push(self.source.problem(path, message).hint(hint));
+    }
+
+    fn environment(&mut self, name: &str, environment: &Environment) {
+        let at = format!("spec/environments/{}", escaped(name));
+        let good = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        if name.is_empty() || !name.chars().all(good) {
+            let problem =
+                self.source.problem_of_key(&at, format!("`{name}` is no environment name"));
+            let hint = "use letters, digits, `_` and `-`".to_owned();
+            self.problems.push(problem.hint(Some(hint)));
+        }
+        self.store(&format!("{at}/backup"), &environment.backup);
+        self.store(&format!("{at}/canonical"), &environment.canonical);
+        self.store(&format!("{at}/projections"), &environment.projections);
+        for (field, store) in
+            [("scratch", &environment.scratch), ("withdrawals", &environment.withdrawals)]
+        {
+            if let Some(store) = store {
+                self.store(&format!("{at}/{field}"), store);
+            }
+        }
+        if let PostgisSpec::Server { secret } = &environment.postgis {
+            self.reference(&format!("{at}/postgis/server/secret"), secret);
+        }
+        for (index, other) in environment.accepts_snapshots_from.iter().enumerate() {
+            if !self.plan.spec.environments.contains_key(other) {
+                let names = self.plan.spec.environments.keys().map(String::as_str);
+                let hint = did_you_mean(other, names);
+                let at = format!("{at}/accepts_snapshots_from/{index}");
+                self.say(&at, format!("unknown environment `{other}`"), hint);
+            }
+        }
+    }
+
+    fn store(&mut self, at: &str, store: &StoreSpec) {
+        self.url(&format!("{at}/url"), &store.url);
+        for (zone, url) in &store.zones {
+            self.url(&format!("{at}/zones/{zone}"), url);
+        }
+        for (name, value) in &store.options {
+            let at = format!("{at}/options/{}", escaped(name));
+            match value {
+                OptionValue::Secret { secret } => self.reference(&format!("{at}/secret"), secret),
+                OptionValue::Plain(_) if is_sensitive(name) => {
+                    let message = format!("`{name}` is a secret and stands here in plain text");
+                    let hint = "write {secret: env:NAME} or {secret: file:PATH}, and change the \
+                                secret: it may have been seen";
+                    self.say(&at, message, Some(hint.to_owned()));
+                }
+                OptionValue::Plain(_) => {}
+            }
+        }
+    }
+
+    fn url(&mut self, at: &str, url: &str) {
+        if password_of(url).is_some() {
+            let hint = "give credentials as options with {secret: env:NAME}, and change the \
+                        password: it may have been seen";
+            self.say(at, "a password stands here in plain text", Some(hint.to_owned()));
+            return;
+        }
+        match store_url(url, self.base) {
+            Ok(_) => {}
+            Err(StoreUrlError::Scheme(scheme)) => {
+                let hint = did_you_mean(&scheme, SCHEMES);
+                self.say(at, StoreUrlError::Scheme(scheme).to_string(), hint);
+            }
+            Err(error) => self.say(at, format!("`{url}` {error}"), None),
+        }
+    }
+
+    fn reference(&mut self, at: &str, text: &str) {
+        if !is_reference(text) {
+            let hint = "write env:NAME or file:PATH; if a secret stood here, change it: it may \
+                        have been seen";
+            self.say(at, "expected a reference to a secret", Some(hint.to_owned()));
+        }
+    }
+
+    /// No place serves two purposes: a rehearsal, a restore or a snapshot of one would hit the
+    /// other.
+    fn shared(&mut self) {
+        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        for (name, environment) in &self.plan.spec.environments {
+            let store = |spec: &StoreSpec| store_url(&spec.url, self.base).ok().map(String::from);
+            // A private cluster belongs to its environment by where it lies.
+            let database = match &environment.postgis {
+                PostgisSpec::Private {} => None,
+                PostgisSpec::Server { secret } => Some(secret.clone()),
+            };
+            let places = [
+                ("canonical/url", store(&environment.canonical)),
+                ("projections/url", store(&environment.projections)),
+                ("postgis/server/secret", database),
+            ];
+            for (field, place) in places {
+                let Some(place) = place else { continue };
+                let place = place.trim_end_matches('/').to_owned();
+                let what = format!("{field} of `{name}`");
+                let at = format!("spec/environments/{}/{field}", escaped(name));
+                if let Some(other) = seen.get(&place) {
+                    let message = format!("this is also the {other}");
+                    let problem = self.source.problem(&at, message);
+                    let hint = "each target belongs to one environment and has one purpose";
+                    self.problems.push(problem.hint(Some(hint.to_owned())));
+                } else {
+                    seen.insert(place, what);
+                }
+            }
+            let backup = store(&environment.backup);
+            if backup.is_some() && backup == store(&environment.canonical) {
+                let at = format!("spec/environments/{}/backup/url", escaped(name));
+                let problem = self.source.problem(&at, "the backup is the canonical store itself");
+                self.problems.push(problem);
+            }
+        }
+    }
+}
+
+/// A name as a segment of a path into a document.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,255 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graphmap::DiGraphMap;
+
+use super::sinks;
+use crate::model::{JobId, Sink};
+use crate::plan::hint::did_you_mean;
+use crate::plan::load::LoadedJob;
+use crate::plan::source::Source;
+use crate::plan::{Input, Problem, RecoveryPlan};
+
+/// Checks the jobs alone and among each other; gives those that belong to the plan, by name.
+/// Where not all could be read (`complete` is false), one that is missing may be among the rest.
+pub(in crate::plan) fn jobs(
+    plan: &RecoveryPlan,
+    source: &Source,
+    all: Vec<LoadedJob>,
+    complete: bool,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<JobId, LoadedJob> {
+    let mut jobs: BTreeMap<JobId, LoadedJob> = BTreeMap::new();
+    for job in all {
+        let name = &job.job.metadata.name;
+        let id = match name.parse::<JobId>() {
+            Ok(id) => id,
+            Err(error) => {
+                problems.push(job.source.problem("metadata/name", error.to_string()));
+                continue;
+            }
+        };
+        if let Some(first) = jobs.get(&id) {
+            let message = format!("a second job named `{id}`");
+            let hint = format!("the first is in {}", first.file);
+            problems.push(job.source.problem("metadata/name", message).hint(Some(hint)));
+            continue;
+        }
+        jobs.insert(id, job);
+    }
+    for (id, job) in &jobs {
+        let mut check = Check { id, job, jobs: &jobs, complete, problems: Vec::new() };
+        check.form();
+        check.inputs();
+        problems.extend(check.problems);
+        problems.extend(sinks::sink(id, job, &jobs));
+    }
+    problems.extend(cycles(&jobs));
+    problems.extend(targets(&jobs));
+    chosen(plan, source, jobs, complete, problems)
+}
+
+/// What is wrong in one job apart from its sink.
+struct Check<'a> {
+    id: &'a JobId,
+    job: &'a LoadedJob,
+    jobs: &'a BTreeMap<JobId, LoadedJob>,
+    complete: bool,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+        self.problems.push(self.job.source.problem(path, message).hint(hint));
+    }
+
+    fn makes_tiles(&self) -> bool {
+        matches!(self.job.job.spec.sink, Sink::Tiles(_))
+    }
+
+    fn form(&mut self) {
+        let spec = &self.job.job.spec;
+        let kind = sinks::kind(&spec.sink);
+        if self.id.kind() != kind {
+            let message = format!("the name says `{}`, the sink `{kind}`", self.id.kind());
+            let hint = format!("call it `{kind}/{}`", self.id.name());
+            self.say("metadata/name", message, Some(hint));
+        }
+        match &spec.query {
+            Some(_) if self.makes_tiles() => {
+                let hint = "tiles are made out of the tables that `layers` name".to_owned();
+                self.say("spec/query", "tiles have no query", Some(hint));
+            }
+            None if !self.makes_tiles() => {
+                let hint = "give SQL, or the name of a `.sql` file beside the job".to_owned();
+                self.say("spec", "field `query` is missing", Some(hint));
+            }
+            _ if self.job.sql.as_ref().is_some_and(|sql| sql.trim().is_empty()) => {
+                self.say("spec/query", "the query is empty", None);
+            }
+            _ => {}
+        }
+        if spec.expect.min_rows.zip(spec.expect.max_rows).is_some_and(|(min, max)| min > max) {
+            self.say("spec/expect/max_rows", "is less than `min_rows`", None);
+        }
+    }
+
+    fn inputs(&mut self) {
+        let inputs = &self.job.job.spec.inputs;
+        if inputs.is_empty() {
+            self.say("spec/inputs", "a job has at least one input", None);
+        }
+        let mut names = BTreeSet::new();
+        for (index, input) in inputs.iter().enumerate() {
+            let at = format!("spec/inputs/{index}");
+            let name = match input {
+                Input::Dataset { dataset, alias, .. } => alias.as_ref().unwrap_or(dataset).clone(),
+                Input::Projection { projection } => projection.to_string(),
+                Input::Catalog { .. } => "catalog".to_owned(),
+            };
+            if !names.insert(name.clone()) {
+                let message = format!("a second input named `{name}`");
+                self.say(&at, message, Some("give it `as: NAME`".to_owned()));
+            }
+            match input {
+                Input::Dataset { alias, .. } => self.table(&at, &name, alias.is_some()),
+                Input::Projection { projection } => self.projection(&at, projection),
+                Input::Catalog { .. } => {}
+            }
+        }
+    }
+
+    fn table(&mut self, at: &str, name: &str, aliased: bool) {
+        if self.makes_tiles() {
+            let hint = "name the postgis job that holds the dataset".to_owned();
+            self.say(at, "tiles are made out of projections", Some(hint));
+        } else if !sinks::is_identifier(name) || name.starts_with("catalog_") {
+            let field = if aliased { "as" } else { "dataset" };
+            let hint = "give it `as: NAME` with a-z, 0-9 and `_`; names that begin with \
+                        `catalog_` are taken";
+            let message = format!("`{name}` is no table name");
+            self.say(&format!("{at}/{field}"), message, Some(hint.to_owned()));
+        }
+    }
+
+    fn projection(&mut self, at: &str, projection: &JobId) {
+        let at = format!("{at}/projection");
+        if !self.jobs.contains_key(projection) {
+            if self.complete {
+                let known = self.jobs.keys().map(JobId::as_str);
+                let hint = did_you_mean(projection.as_str(), known);
+                self.say(&at, format!("no job named `{projection}`"), hint);
+            }
+        } else if !self.makes_tiles() {
+            let hint = "a query reads datasets and catalogs; name the datasets".to_owned();
+            self.say(&at, "only tiles are made out of projections", Some(hint));
+        }
+    }
+}
+
+/// The jobs that a job reads, with the index of the input.
+fn needs(job: &LoadedJob) -> impl Iterator<Item = (usize, &JobId)> {
+    job.job.spec.inputs.iter().enumerate().filter_map(|(index, input)| match input {
+        Input::Projection { projection } => Some((index, projection)),
+        _ => None,
+    })
+}
+
+/// Each cycle once, by its whole path, at the input that closes it.
+fn cycles(jobs: &BTreeMap<JobId, LoadedJob>) -> Vec<Problem> {
+    let mut graph = DiGraphMap::<&str, ()>::new();
+    for (id, job) in jobs {
+        for (_, needed) in needs(job) {
+            graph.add_edge(id.as_str(), needed.as_str(), ());
+        }
+    }
+    let mut problems = Vec::new();
+    for component in tarjan_scc(&graph) {
+        let Some(&start) = component.iter().min() else { continue };
+        let looped = component.len() > 1 || graph.contains_edge(start, start);
+        let job = jobs.iter().find(|(id, _)| id.as_str() == start);
+        let (true, Some((_, job))) = (looped, job) else { continue };
+        let path = path_back(&graph, &component, start);
+        let next = path.get(1).copied().unwrap_or(start);
+        let index = needs(job).find(|(_, id)| id.as_str() == next).map_or(0, |(index, _)| index);
+        let message = format!("the job is derived from itself: {}", path.join(" -> "));
+        problems.push(job.source.problem(&format!("spec/inputs/{index}/projection"), message));
+    }
+    problems
+}
+
+/// The shortest way from `start` back to itself within a component.
+fn path_back<'a>(
+    graph: &DiGraphMap<&'a str, ()>,
+    within: &[&'a str],
+    start: &'a str,
+) -> Vec<&'a str> {
+    let mut paths = std::collections::VecDeque::from([vec![start]]);
+    let mut seen = BTreeSet::new();
+    while let Some(path) = paths.pop_front() {
+        for next in graph.neighbors(path.last().copied().unwrap_or(start)) {
+            let mut longer = path.clone();
+            longer.push(next);
+            if next == start {
+                return longer;
+            }
+            if within.contains(&next) && seen.insert(next) {
+                paths.push_back(longer);
+            }
+        }
+    }
+    vec![start]
+}
+
+fn targets(jobs: &BTreeMap<JobId, LoadedJob>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen: BTreeMap<(String, String), &JobId> = BTreeMap::new();
+    for (id, job) in jobs {
+        let Sink::Postgis(sink) = &job.job.spec.sink else { continue };
+        let target = (sink.schema.clone(), sink.table.clone());
+        if let Some(first) = seen.get(&target) {
+            let message = format!("`{}.{}` is also filled by `{first}`", sink.schema, sink.table);
+            problems.push(job.source.problem("spec/sink/postgis/table", message));
+        } else {
+            seen.insert(target, id);
+        }
+    }
+    problems
+}
+
+/// Leaves out what `spec.only` does not name; a job needs its dependencies.
+fn chosen(
+    plan: &RecoveryPlan,
+    source: &Source,
+    mut jobs: BTreeMap<JobId, LoadedJob>,
+    complete: bool,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<JobId, LoadedJob> {
+    let only = &plan.spec.only;
+    if only.is_empty() {
+        if jobs.is_empty() && complete {
+            problems.push(source.problem("spec/jobs", "there is no rebuild job in the folder"));
+        }
+        return jobs;
+    }
+    let named = |id: &JobId| only.iter().any(|name| name == id.as_str());
+    for (index, name) in only.iter().enumerate() {
+        let at = format!("spec/only/{index}");
+        match jobs.iter().find(|(id, _)| id.as_str() == name) {
+            None if !complete => {}
+            None => {
+                let hint = did_you_mean(name, jobs.keys().map(JobId::as_str));
+                problems.push(source.problem(&at, format!("no job named `{name}`")).hint(hint));
+            }
+            Some((id, job)) => {
+                let missing = needs(job).filter(|(_, needed)| !named(needed));
+                problems.extend(missing.map(|(_, needed)| {
+                    let message = format!("`{id}` needs `{needed}`, which is not in the list");
+                    source.problem(&at, message).hint(Some(format!("add `{needed}`")))
+                }));
+            }
+        }
+    }
+    jobs.retain(|id, _| named(id));
+    jobs
+}

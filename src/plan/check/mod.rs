@@ -1,0 +1,8 @@
+//! Is a document sound beyond its form? Each check gives all problems that it finds, with places.
+
+mod environments;
+mod jobs;
+mod sinks;
+
+pub(super) use environments::plan;
+pub(super) use jobs::jobs;

@@ -1,0 +1,90 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::resolve::{self, ResolvedJob};
+use super::steps::{Steps, id};
+use super::{name, roots, select, shoots};
+use crate::digest::Digest;
+use crate::model::{DatasetVersionId, RunMode};
+use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, StepKind};
+
+/// Makes the graph of a run out of a plan and the facts that were pinned for it. Pure: reads no
+/// file, no clock, no store.
+pub(crate) fn compile(
+    plan: &LoadedPlan,
+    facts: &Facts,
+    mode: RunMode,
+) -> Result<RecoveryGraph, Vec<Problem>> {
+    plan.environment(&facts.environment).map_err(|problem| vec![problem])?;
+    let broken = |message: String| vec![Problem::of_file(&plan.file, message)];
+    unambiguous(plan, facts)?;
+    let jobs = match mode {
+        // Nothing is built, so nothing is asked of datasets.
+        RunMode::Rollback => resolve::without_inputs(plan),
+        _ => resolve::jobs(plan, facts),
+    }?;
+    let jobs = select::jobs(plan, jobs, facts, mode)?;
+    let spec = &plan.plan.spec;
+    let mut steps = Steps::default();
+    steps.add(id(&["fence"]), StepKind::Fence, Vec::new()).action("check markers, take locks");
+    match (mode, &facts.snapshot) {
+        (RunMode::Restore | RunMode::Rehearse, Some(snapshot)) => {
+            roots::recover(&mut steps, spec, facts, snapshot);
+            shoots::regrow(&mut steps, facts, &jobs, mode);
+            roots::publish(&mut steps, snapshot);
+            shoots::cut_over(&mut steps, spec, &jobs, mode);
+            roots::head(&mut steps, snapshot);
+        }
+        (RunMode::Restore | RunMode::Rehearse, None) => {
+            return Err(broken("there is no snapshot to recover from".to_owned()));
+        }
+        (RunMode::Rebuild, _) => {
+            roots::prove_in_place(&mut steps, spec, facts, &inputs(&jobs));
+            shoots::regrow(&mut steps, facts, &jobs, mode);
+            shoots::cut_over(&mut steps, spec, &jobs, mode);
+        }
+        (RunMode::Rollback, _) => shoots::cut_over(&mut steps, spec, &jobs, mode),
+    }
+    shoots::end(&mut steps, facts, mode);
+    if let Some(bug) = steps.broken.first() {
+        return Err(broken(bug.clone()));
+    }
+    let recovers = matches!(mode, RunMode::Restore | RunMode::Rehearse);
+    Ok(RecoveryGraph {
+        mode,
+        environment: facts.environment.clone(),
+        plan_digest: name::plan(plan, facts, mode).map_err(|error| broken(error.to_string()))?,
+        snapshot: snapshot_of(facts).filter(|_| recovers),
+        limits: spec.limits.clone(),
+        steps: steps.finish(),
+    })
+}
+
+fn snapshot_of(facts: &Facts) -> Option<Digest> {
+    facts.snapshot.as_ref().map(|snapshot| snapshot.digest)
+}
+
+/// A version id is the name of a gate; two datasets that share one could open each other's.
+fn unambiguous(plan: &LoadedPlan, facts: &Facts) -> Result<(), Vec<Problem>> {
+    let mut seen: BTreeMap<&DatasetVersionId, &str> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for version in &facts.versions {
+        if let Some(other) = seen.insert(&version.version, &version.dataset) {
+            let message = format!(
+                "the datasets `{other}` and `{}` both have a version `{}`",
+                version.dataset, version.version
+            );
+            problems.push(Problem::of_file(&plan.file, message));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The dataset versions that some job is derived from.
+fn inputs(jobs: &[ResolvedJob]) -> Vec<(String, DatasetVersionId)> {
+    let all: BTreeSet<_> = jobs
+        .iter()
+        .flat_map(|job| &job.versions)
+        .map(|(version, lineage)| (lineage.dataset.clone(), version.clone()))
+        .collect();
+    all.into_iter().collect()
+}

@@ -1,0 +1,115 @@
+use super::resolve::ResolvedJob;
+use super::roots;
+use super::steps::{Steps, ended, id, segment, succeeded};
+use crate::model::RunMode;
+use crate::plan::{
+    Candidate, DecideParams, Facts, GateParams, PlanSpec, ProveParams, RebuildParams, StepKind,
+    When,
+};
+
+/// Rows a second that a rebuild is reckoned with: query, COPY and digest, debug builds too.
+const BUILD_RATE: u64 = 100_000;
+
+/// The steps that regrow and prove the projections.
+pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mode: RunMode) {
+    for job in jobs {
+        let params = GateParams::Policy {
+            job: job.id.clone(),
+            label: job.label,
+            audience: job.audience,
+            allowed: job.allowed(),
+        };
+        roots::gate(steps, &params, vec![succeeded(&["fence"])], &policy_words(job));
+    }
+    for job in jobs {
+        let name = job.id.as_str();
+        let mut after = vec![
+            succeeded(&["gate", "manifest"]),
+            succeeded(&["gate", "ledger"]),
+            succeeded(&["gate", "policy", name]),
+        ];
+        let intact = |version| succeeded(&["gate", "canonical-intact", &segment(version)]);
+        after.extend(job.versions.keys().map(intact));
+        after.extend(job.needs.iter().map(|needed| succeeded(&["prove", needed.as_str()])));
+        let estimate = job.rows().map(|rows| 1 + rows / BUILD_RATE);
+        steps
+            .add(id(&["rebuild", name]), StepKind::Rebuild, after)
+            .params(&RebuildParams {
+                job: job.id.clone(),
+                generation: job.generation,
+                sink: job.sink.clone(),
+                query: job.query.clone(),
+                inputs: job.inputs.clone(),
+                audience: job.audience,
+                label: job.label,
+                expect: job.expect.clone(),
+            })
+            .action(format!("build generation {}", job.generation.short()))
+            .estimate(estimate);
+        steps
+            .add(id(&["prove", name]), StepKind::Prove, vec![succeeded(&["rebuild", name])])
+            .params(&ProveParams {
+                job: job.id.clone(),
+                generation: job.generation,
+                sink: job.sink.clone(),
+                inputs: job.inputs.clone(),
+                trust_record: mode == RunMode::Rebuild && !facts.reprove,
+            })
+            .action("read it back, compare digests")
+            .estimate(estimate);
+    }
+}
+
+fn policy_words(job: &ResolvedJob) -> String {
+    let label = job.label.and_then(|label| serde_json::to_value(label).ok());
+    let label = label.as_ref().and_then(|l| l.as_str()).unwrap_or("unknown").to_owned();
+    let audience = format!("{:?}", job.audience).to_lowercase();
+    let denied = if job.allowed() { "" } else { "denied: " };
+    format!("{denied}{label} data to a {audience} target")
+}
+
+/// The one decision, the switch and the look at what is live then.
+pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob], mode: RunMode) {
+    if jobs.is_empty() {
+        return;
+    }
+    let rollback = mode == RunMode::Rollback;
+    let mut after = vec![
+        succeeded(&["fence"]),
+        succeeded(&["gate", "manifest"]),
+        succeeded(&["gate", "ledger"]),
+    ];
+    after.extend(steps.each(When::Ended, |step| step.kind == StepKind::Prove));
+    let candidates = jobs.iter().map(|job| Candidate {
+        job: job.id.clone(),
+        generation: (!rollback).then_some(job.generation),
+        sink: job.sink.clone(),
+        needs: job.needs.clone(),
+    });
+    let params = DecideParams { policy: spec.cutover, jobs: candidates.collect(), rollback };
+    let words = if rollback { "choose the former generations" } else { "choose what goes live" };
+    let decided = || succeeded(&["cutover", "decide"]);
+    for (name, kind, after, words) in [
+        ("decide", StepKind::Decide, after, words),
+        ("switch", StepKind::Switch, vec![decided()], "put the set live"),
+        (
+            "read-back",
+            StepKind::ReadBack,
+            vec![decided(), succeeded(&["cutover", "switch"])],
+            "read every live name back",
+        ),
+    ] {
+        steps.add(id(&["cutover", name]), kind, after).params(&params).action(words);
+    }
+}
+
+/// What is done however the rest ended.
+pub(super) fn end(steps: &mut Steps, facts: &Facts, mode: RunMode) {
+    let after = steps.each(When::Ended, |_| true);
+    steps.add(id(&["receipt"]), StepKind::Receipt, after).action("write receipt and ledger entry");
+    if mode == RunMode::Rehearse && !facts.keep {
+        steps
+            .add(id(&["clean-up"]), StepKind::CleanUp, vec![ended(&["receipt"])])
+            .action("clear scratch");
+    }
+}

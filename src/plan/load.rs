@@ -1,0 +1,261 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::hint::did_you_mean;
+use super::shape::Shape;
+use super::source::{self, Source};
+use super::{Environment, Problem, RebuildJob, RecoveryPlan, check, paths};
+use crate::model::JobId;
+
+/// Bytes that one plan or job file may have; they are read into memory.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// A plan with everything that it names, valid as far as can be said without looking outside.
+#[derive(Clone)]
+pub(crate) struct LoadedPlan {
+    /// The plan.
+    pub(crate) plan: RecoveryPlan,
+    /// The plan's name in `files`.
+    pub(crate) file: String,
+    /// The folder that paths in the plan are relative to: the plan's own, absolute.
+    pub(crate) base: PathBuf,
+    /// The jobs that belong to the plan, by name.
+    pub(crate) jobs: BTreeMap<JobId, LoadedJob>,
+    /// Every file, by its path below the folder that holds plan and jobs: sealed into snapshots
+    /// and digested into the plan's digest.
+    pub(crate) files: BTreeMap<String, Bytes>,
+    pub(super) source: Source,
+}
+
+/// A rebuild job with its query.
+#[derive(Clone)]
+pub(crate) struct LoadedJob {
+    /// The job.
+    pub(crate) job: RebuildJob,
+    /// Its SQL, unless the sink has none.
+    pub(crate) sql: Option<String>,
+    /// Its name in `files`.
+    pub(crate) file: String,
+    pub(super) source: Source,
+}
+
+impl fmt::Debug for LoadedPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let jobs: Vec<_> = self.jobs.keys().map(JobId::as_str).collect();
+        f.debug_struct("LoadedPlan")
+            .field("file", &self.file)
+            .field("jobs", &jobs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LoadedPlan {
+    /// The environment of that name.
+    pub(crate) fn environment(&self, name: &str) -> Result<&Environment, Problem> {
+        let known = &self.plan.spec.environments;
+        known.get(name).ok_or_else(|| {
+            let hint = did_you_mean(name, known.keys().map(String::as_str));
+            let message = format!("the plan has no environment `{name}`");
+            self.source.problem_of_key("spec/environments", message).hint(hint)
+        })
+    }
+}
+
+/// Reads a plan and every rebuild job below its `spec.jobs`; gives all problems at once.
+pub(crate) fn load(path: &Path) -> Result<LoadedPlan, Vec<Problem>> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let absolute = paths::normal(&absolute);
+    let base = absolute.parent().unwrap_or(&absolute).to_owned();
+    let bytes = read_file(&absolute, &path.display().to_string()).map_err(|p| vec![p])?;
+    // Where the jobs are is only known once the plan is read.
+    let (plan, source) = parse::<RecoveryPlan>(&path.display().to_string(), &bytes)?;
+    let jobs = paths::normal(&base.join(&plan.spec.jobs));
+    if !jobs.is_dir() {
+        let message = format!("no folder `{}`", plan.spec.jobs);
+        return Err(vec![source.problem("spec/jobs", message).hint(Some(format!(
+            "the folder is looked for at {}; it is relative to the plan",
+            jobs.display()
+        )))]);
+    }
+    let root = paths::common(&base, &jobs);
+    let mut files = BTreeMap::from([(paths::below(&root, &absolute), bytes)]);
+    let mut problems = Vec::new();
+    walk(&jobs, &root, &mut files, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = root.strip_prefix(&here).unwrap_or(&root);
+    read_shown(files, &paths::below(&root, &absolute), &root, shown)
+}
+
+/// Makes a plan of files that are in memory already, such as those that a snapshot sealed. `root`
+/// is the folder that they would lie below.
+pub(crate) fn read(
+    files: BTreeMap<String, Bytes>,
+    file: &str,
+    root: &Path,
+) -> Result<LoadedPlan, Vec<Problem>> {
+    read_shown(files, file, root, Path::new(""))
+}
+
+/// `shown` stands before file names in problems, so that they can be opened from where we are.
+fn read_shown(
+    files: BTreeMap<String, Bytes>,
+    file: &str,
+    root: &Path,
+    shown: &Path,
+) -> Result<LoadedPlan, Vec<Problem>> {
+    let label = |name: &str| shown.join(name).display().to_string();
+    let Some(bytes) = files.get(file) else {
+        return Err(vec![Problem::of_file(label(file), "the plan is not among the files")]);
+    };
+    let (plan, source) = parse::<RecoveryPlan>(&label(file), bytes)?;
+    let base = paths::normal(&root.join(file));
+    let base = base.parent().unwrap_or(root).to_owned();
+    let folder = paths::below(root, &paths::normal(&base.join(&plan.spec.jobs)));
+    let mut problems = check::plan(&plan, &source, &base);
+    let mut all = Vec::new();
+    let mut complete = true;
+    let shape = Shape::of::<RebuildJob>();
+    for (name, bytes) in files.iter().filter(|(name, _)| is_job(name, &folder, file)) {
+        match parse_as::<RebuildJob>(&shape, &label(name), bytes) {
+            Ok((job, source)) => {
+                let (sql, found) = query(&job, name, &source, &files);
+                problems.extend(found);
+                all.push(LoadedJob { job, sql, file: name.clone(), source });
+            }
+            Err(found) => {
+                complete = false;
+                problems.extend(found);
+            }
+        }
+    }
+    let jobs = check::jobs(&plan, &source, all, complete, &mut problems);
+    if problems.is_empty() {
+        return Ok(LoadedPlan { plan, file: file.to_owned(), base, jobs, files, source });
+    }
+    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    Err(problems)
+}
+
+fn is_job(name: &str, folder: &str, plan: &str) -> bool {
+    let inside = folder.is_empty() || name.starts_with(&format!("{folder}/"));
+    inside && name != plan && (ends_with(name, ".yaml") || ends_with(name, ".yml"))
+}
+
+fn ends_with(name: &str, ending: &str) -> bool {
+    name.to_lowercase().ends_with(ending)
+}
+
+fn parse<T>(name: &str, bytes: &Bytes) -> Result<(T, Source), Vec<Problem>>
+where
+    T: DeserializeOwned + schemars::JsonSchema,
+{
+    parse_as(&Shape::of::<T>(), name, bytes)
+}
+
+fn parse_as<T: DeserializeOwned>(
+    shape: &Shape,
+    name: &str,
+    bytes: &Bytes,
+) -> Result<(T, Source), Vec<Problem>> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| vec![Problem::of_file(name, format!("is no UTF-8 text: {error}"))])?;
+    let source = Source::parse(name, text).map_err(|problem| vec![*problem])?;
+    let problems = shape.problems(&source);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    match serde_saphyr::from_str_with_options(text, source::options()) {
+        Ok(value) => Ok((value, source)),
+        Err(error) => Err(vec![source.of_error(&error)]),
+    }
+}
+
+/// The SQL of a job: written in place, or in the `.sql` file beside it.
+fn query(
+    job: &RebuildJob,
+    file: &str,
+    source: &Source,
+    files: &BTreeMap<String, Bytes>,
+) -> (Option<String>, Option<Problem>) {
+    let Some(query) = &job.spec.query else { return (None, None) };
+    if !ends_with(query, ".sql") || query.contains(char::is_whitespace) {
+        return (Some(query.clone()), None);
+    }
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let path = paths::normal(&Path::new(folder).join(query)).display().to_string();
+    let problem =
+        |message: String, hint| (None, Some(source.problem("spec/query", message).hint(hint)));
+    match files.get(&path).map(|bytes| std::str::from_utf8(bytes)) {
+        Some(Ok(sql)) => (Some(sql.to_owned()), None),
+        Some(Err(error)) => problem(format!("`{path}` is no UTF-8 text: {error}"), None),
+        None => {
+            let beside = files
+                .keys()
+                .filter_map(|name| {
+                    name.strip_prefix(&format!("{folder}/"))
+                        .filter(|n| ends_with(n, ".sql"))
+                        .map(str::to_owned)
+                })
+                .collect::<Vec<_>>();
+            let hint = did_you_mean(query, beside.iter().map(String::as_str));
+            problem(format!("no file `{path}`"), hint)
+        }
+    }
+}
+
+fn walk(
+    folder: &Path,
+    root: &Path,
+    files: &mut BTreeMap<String, Bytes>,
+    problems: &mut Vec<Problem>,
+) {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            problems.push(unreadable(&paths::below(root, folder), &error));
+            return;
+        }
+    };
+    for entry in entries {
+        let (path, kind) = match entry.and_then(|e| Ok((e.path(), e.file_type()?))) {
+            Ok(found) => found,
+            Err(error) => {
+                problems.push(unreadable(&paths::below(root, folder), &error));
+                continue;
+            }
+        };
+        let name = paths::below(root, &path);
+        if kind.is_symlink() {
+            // A folder that links to its parent has no end, and what lies elsewhere is not sealed.
+            let problem = Problem::of_file(name, "is a link, and links are not followed");
+            problems.push(problem.hint("put the file itself there".to_owned()));
+        } else if kind.is_dir() {
+            walk(&path, root, files, problems);
+        } else if kind.is_file() && [".yaml", ".yml", ".sql"].iter().any(|e| ends_with(&name, e)) {
+            match read_file(&path, &name) {
+                Ok(bytes) => drop(files.insert(name, bytes)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+}
+
+fn read_file(path: &Path, name: &str) -> Result<Bytes, Problem> {
+    let size = std::fs::metadata(path).map_err(|error| unreadable(name, &error))?.len();
+    if size > MAX_FILE {
+        let message = format!("is {size} bytes long; at most {MAX_FILE} are read");
+        return Err(Problem::of_file(name, message));
+    }
+    std::fs::read(path).map(Bytes::from).map_err(|error| unreadable(name, &error))
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> Problem {
+    Problem::of_file(name, format!("failed to read the file: {error}"))
+}

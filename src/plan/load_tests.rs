@@ -1,0 +1,246 @@
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+use super::load;
+use super::samples::{PLAN, kansas, of, table_job, tiles_job, wrong};
+
+#[test]
+fn the_documents_of_the_repository_are_sound() {
+    let plan = kansas();
+    let jobs: Vec<_> = plan.jobs.keys().map(ToString::to_string).collect();
+    let expected = [
+        "graph/kansas",
+        "postgis/airports",
+        "postgis/counties",
+        "postgis/places",
+        "search/kansas",
+        "tiles/kansas",
+    ];
+    assert_eq!(jobs, expected);
+    assert!(plan.files.contains_key("plans/kansas.yaml"));
+    assert!(plan.files.contains_key("rebuild/postgis/places.sql"));
+    assert_eq!(plan.file, "plans/kansas.yaml");
+    let dev = plan.environment("dev").unwrap();
+    let url = dev.canonical.resolve(&plan.base).unwrap().url;
+    assert!(url.as_str().ends_with("/.coppice/dev/canonical"), "{url}");
+    assert_eq!(url.scheme(), "file");
+    let problem = plan.environment("dve").unwrap_err();
+    assert_eq!(problem.hint.as_deref(), Some("did you mean `dev`?"));
+}
+
+#[test]
+fn all_problems_of_all_files_come_at_once_with_their_places() {
+    let plan = PLAN
+        .replace("rto: 30m", "rto: 30 parsecs")
+        .replace("  jobs: jobs\n", "  jobs: jobs\n  cutovr: all\n");
+    assert_eq!(
+        wrong(&[("plan.yaml", &plan)]),
+        ["plan.yaml:6:3: unknown field `cutovr` (did you mean `cutover`?)"]
+    );
+    let a = table_job("postgis/a", "a").replace("type: bigint", "type: bigit");
+    let b = table_job("postgis/b", "b").replace("primary_key: [id]", "primary_key: [idd]");
+    let c = tiles_job("tiles/c", &["postgis/b", "postgis/bb"]);
+    let found = wrong(&[
+        ("plan.yaml", PLAN),
+        ("jobs/a.yaml", &a),
+        ("jobs/b.yaml", &b),
+        ("jobs/c.yaml", &c),
+    ]);
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn forms_that_were_not_meant_say_what_was() {
+    let swap = |from: &str, to: &str| table_job("postgis/a", "a").replace(from, to);
+    let mut found = Vec::new();
+    for job in [
+        swap("dataset: a", "datset: a"),
+        swap("dataset: a", "dataset: a, versoin: x"),
+        swap("dataset: a", "dataset: a, version: 2026"),
+        swap("    postgis:", "    postgres:"),
+        swap("schema: public", "schema: [public]"),
+        swap("kind: RebuildJob", "kind: RebuildJobs"),
+        swap("metadata: { name: postgis/a }\n", ""),
+        swap("name: postgis/a", "name: postgis/a, name: postgis/b"),
+        swap("kind: RebuildJob", "kind: [RebuildJob"),
+        swap("primary_key: [id]", "indexes: [{ columns: [id], method: rtree }]"),
+        swap("srid: 4326", "srid: x"),
+        String::new(),
+    ] {
+        found.extend(wrong(&[("plan.yaml", PLAN), ("jobs/a.yaml", &job)]));
+    }
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn a_job_is_held_against_itself_and_the_others() {
+    let swap = |from: &str, to: &str| table_job("postgis/a", "a").replace(from, to);
+    let mut found = Vec::new();
+    for job in [
+        swap("postgis/a", "search/a"),
+        swap("postgis/a", "a"),
+        swap("  query: SELECT id, geometry AS geom FROM a\n", ""),
+        swap("SELECT id, geometry AS geom FROM a", "a.sql"),
+        swap("SELECT id, geometry AS geom FROM a", "' '"),
+        swap("inputs: [{ dataset: a }]", "inputs: []"),
+        swap("{ dataset: a }", "{ dataset: a }, { dataset: a }"),
+        swap("{ dataset: a }", "{ dataset: 'a b' }"),
+        swap("{ dataset: a }", "{ dataset: catalog_quads }"),
+        swap("{ dataset: a }", "{ projection: postgis/b }"),
+        swap("schema: public", "schema: pg_catalog"),
+        swap("table: a", "table: 'Drop Table'"),
+        swap("type: bigint", "type: bigint, srid: 4326, geometry: Point"),
+        swap("geometry: Point", "geometry: Piont"),
+        swap("name: geom", "name: id"),
+        swap("srid: 4326", "srid: 0"),
+        swap(
+            "      primary_key: [id]",
+            "      indexes: [{ columns: [] }]\n  expect: { min_rows: 2, max_rows: 1 }",
+        ),
+    ] {
+        found.extend(wrong(&[("plan.yaml", PLAN), ("jobs/a.yaml", &job)]));
+    }
+    let first = table_job("postgis/a", "a");
+    let again = [("plan.yaml", PLAN), ("jobs/a.yaml", &*first), ("jobs/b.yaml", &first)];
+    found.extend(wrong(&again));
+    let other = first.replace("name: postgis/a", "name: postgis/b");
+    found.extend(wrong(&[("plan.yaml", PLAN), ("jobs/a.yaml", &first), ("jobs/b.yaml", &other)]));
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn tiles_are_held_against_their_tables() {
+    let a = table_job("postgis/a", "a");
+    let good = tiles_job("tiles/t", &["postgis/a"]);
+    let mut found = Vec::new();
+    for (from, to) in [
+        ("geometry: geom", "geometry: id"),
+        ("geometry: geom", "geometry: gem"),
+        ("id: id,", "id: ids,"),
+        ("properties: [id]", "properties: [id, name]"),
+        ("max_zoom: 8", "max_zoom: 30"),
+        ("min_zoom: 0", "min_zoom: 9"),
+        ("from: postgis/a", "from: postgis/z"),
+        ("properties: [id]", "properties: [id], min_zoom: 12"),
+        ("  sink:", "  query: SELECT 1\n  sink:"),
+        ("{ projection: postgis/a }", "{ dataset: a }"),
+        ("tile_profile_version: 1", "tile_profile_version: 0"),
+    ] {
+        let tiles = good.replacen(from, to, 1);
+        assert_ne!(tiles, good);
+        found.extend(wrong(&[("plan.yaml", PLAN), ("jobs/a.yaml", &a), ("jobs/t.yaml", &tiles)]));
+    }
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn a_cycle_is_shown_by_its_whole_path() {
+    let found = wrong(&[
+        ("plan.yaml", PLAN),
+        ("jobs/a.yaml", &tiles_job("tiles/a", &["tiles/b"])),
+        ("jobs/b.yaml", &tiles_job("tiles/b", &["tiles/c"])),
+        ("jobs/c.yaml", &tiles_job("tiles/c", &["tiles/a"])),
+    ]);
+    let cycles: Vec<_> = found.iter().filter(|line| line.contains("itself")).collect();
+    let path = "tiles/a -> tiles/b -> tiles/c -> tiles/a";
+    assert_eq!(cycles, [&format!("jobs/a.yaml:6:21: the job is derived from itself: {path}")]);
+}
+
+#[test]
+fn a_plan_is_held_against_itself() {
+    let job = table_job("postgis/a", "a");
+    let mut found = Vec::new();
+    for (from, to) in [
+        ("data/canonical }", "'ftp://host/x' }"),
+        ("data/canonical }", "data/projections }"),
+        ("data/canonical }", "data/backup }"),
+        ("data/canonical }", "s3://b, options: { aws_secret_access_key: hunter2 } }"),
+        ("data/canonical }", "s3://b, options: { aws_secret_access_key: { secret: hunter2 } } }"),
+        ("data/canonical }", "'s3://me:hunter2@b/x' }"),
+        ("private: { data: data/postgres }", "server: { secret: 'postgres://u:hunter2@h/db' }"),
+        ("objectives: { rto: 30m }", "objectives: {}\n      accepts_snapshots_from: [dve]"),
+        ("  jobs: jobs\n", "  jobs: jobs\n  limits: { transfers: 0 }\n"),
+        ("  jobs: jobs\n", "  jobs: jobs\n  only: [postgis/b]\n"),
+        ("rto: 30m", "rto: 30 parsecs"),
+        ("    dev:\n", "    my env:\n"),
+    ] {
+        let plan = PLAN.replace(from, to);
+        assert_ne!(plan, PLAN);
+        let problems = of(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]).map(|_| ()).unwrap_err();
+        for problem in problems {
+            let mut shown = String::new();
+            let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+            handler.render_report(&mut shown, &problem).unwrap();
+            assert!(!shown.contains("hunter2"), "{shown}");
+            found.push(format!("{problem:?}"));
+        }
+    }
+    let (_, dev) = PLAN.split_once("environments:\n").unwrap();
+    let twice = format!("{PLAN}{}", dev.replace("dev:", "stage:"));
+    found.extend(wrong(&[("plan.yaml", &twice), ("jobs/a.yaml", &job)]));
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn a_problem_is_shown_under_its_line() {
+    let job = table_job("postgis/a", "a").replace("type: bigint", "type: bigit");
+    let problems = of(&[("plan.yaml", PLAN), ("jobs/a.yaml", &job)]).map(|_| ()).unwrap_err();
+    let mut shown = String::new();
+    GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+        .render_report(&mut shown, &problems[0])
+        .unwrap();
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_lies_on_disk_is_read_or_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.yaml");
+    let say = || {
+        let problems = load(&file).unwrap_err();
+        problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    assert!(say()[0].starts_with("failed to read the file: "));
+    std::fs::write(&file, PLAN).unwrap();
+    assert_eq!(say(), ["no folder `jobs`"]);
+    std::fs::create_dir_all(folder.path().join("jobs/deep")).unwrap();
+    assert_eq!(say(), ["there is no rebuild job in the folder"]);
+    let job = table_job("postgis/a", "a").replace("SELECT id, geometry AS geom FROM a", "b.sql");
+    std::fs::write(folder.path().join("jobs/deep/a.yaml"), job).unwrap();
+    std::fs::write(folder.path().join("jobs/deep/a.sql"), "SELECT 1").unwrap();
+    let problem = load(&file).unwrap_err().remove(0);
+    assert_eq!(problem.message, "no file `jobs/deep/b.sql`");
+    assert_eq!(problem.hint.as_deref(), Some("did you mean `a.sql`?"));
+    // A name that can be opened from here.
+    assert!(std::path::Path::new(&problem.file).exists(), "{}", problem.file);
+    std::fs::rename(folder.path().join("jobs/deep/a.sql"), folder.path().join("jobs/deep/b.sql"))
+        .unwrap();
+    let plan = load(&file).unwrap();
+    assert_eq!(plan.files.len(), 3);
+    assert_eq!(plan.jobs[&"postgis/a".parse().unwrap()].sql.as_deref(), Some("SELECT 1"));
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("jobs/loop")).unwrap();
+    assert_eq!(say(), ["is a link, and links are not followed"]);
+    std::fs::remove_file(folder.path().join("jobs/loop")).unwrap();
+    std::fs::write(folder.path().join("jobs/big.yaml"), vec![b' '; 5_000_000]).unwrap();
+    assert_eq!(say(), ["is 5000000 bytes long; at most 4194304 are read"]);
+}
+
+#[test]
+fn what_a_snapshot_sealed_loads_like_the_disk() {
+    let disk = kansas();
+    let root = std::path::Path::new("/anywhere");
+    let sealed = super::read(disk.files.clone(), &disk.file, root).unwrap();
+    assert_eq!(sealed.jobs.keys().collect::<Vec<_>>(), disk.jobs.keys().collect::<Vec<_>>());
+    assert_eq!(sealed.base, root.join("plans"));
+}
+
+#[test]
+fn an_alias_bomb_is_refused() {
+    let level = |level: usize| {
+        let before = format!("*a{}, ", level - 1).repeat(10);
+        format!("a{level}: &a{level} [{before}]\n")
+    };
+    let levels: Vec<_> = (1..10).map(level).collect();
+    let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}", levels.concat());
+    let found = wrong(&[("plan.yaml", &bomb)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+}

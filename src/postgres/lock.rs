@@ -1,0 +1,106 @@
+//! Keeps two runs off one database: an advisory lock that lives as long as its connection, so a
+//! dead run frees it.
+
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use super::connect::PgError;
+use super::environment::ensure_registry;
+use crate::model::{Code, Failure, RunId};
+
+/// One lock for the database.
+const RUN_LOCK: i64 = 0x636f_7070_6963_6502;
+
+/// Why a run may not use the database.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    /// Another run has it.
+    #[error("another run holds the database: {0}")]
+    Held(String),
+    /// The database does not answer as it should.
+    #[error(transparent)]
+    Server(#[from] PgError),
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held(_) => Self::fenced(Code::Locked, error.to_string())
+                .hint("wait for that run, or stop it, then try again"),
+            LockError::Server(error) => error.into(),
+        }
+    }
+}
+
+/// The right of one run to write to a database. Dropped, it ends with its connection.
+#[derive(Debug)]
+pub(crate) struct TargetLock {
+    connection: PgConnection,
+    /// The highest fencing token that the database has seen before: a new run's must not be lower.
+    pub(crate) seen_epoch: u64,
+}
+
+impl TargetLock {
+    /// Takes the lock, or says who holds it; does not wait.
+    pub(crate) async fn take(
+        pool: &PgPool,
+        run: RunId,
+        holder: &str,
+        epoch: u64,
+    ) -> Result<Self, LockError> {
+        let failed = PgError::sql("lock the database for the run");
+        ensure_registry(pool).await?;
+        // A connection outside the pool: it is never given back while the lock is held.
+        let options = pool.connect_options();
+        let mut connection = PgConnection::connect_with(&options).await.map_err(&failed)?;
+        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(RUN_LOCK)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(&failed)?;
+        if !taken {
+            return Err(LockError::Held(held_by(&mut connection).await?));
+        }
+        let seen: i64 = sqlx::query_scalar(
+            "SELECT greatest((SELECT max(epoch) FROM coppice.live), \
+                             (SELECT max(epoch) FROM coppice.holder), 0)",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(&failed)?;
+        sqlx::query(
+            "INSERT INTO coppice.holder (run_id, holder, epoch) VALUES ($1::uuid, $2, $3) \
+             ON CONFLICT (one) DO UPDATE SET run_id = excluded.run_id, \
+             holder = excluded.holder, epoch = excluded.epoch, since = now()",
+        )
+        .bind(run.to_string())
+        .bind(holder)
+        .bind(i64::try_from(epoch).unwrap_or(i64::MAX))
+        .execute(&mut connection)
+        .await
+        .map_err(&failed)?;
+        Ok(Self { connection, seen_epoch: seen.try_into().unwrap_or(0) })
+    }
+
+    /// Makes sure that the connection, and so the lock, is still there.
+    pub(crate) async fn check(&mut self) -> Result<(), LockError> {
+        let alive = self.connection.ping().await;
+        Ok(alive.map_err(PgError::sql("keep the lock on the database"))?)
+    }
+
+    /// Gives the lock back.
+    pub(crate) async fn release(self) -> Result<(), LockError> {
+        let closed = self.connection.close().await;
+        Ok(closed.map_err(PgError::sql("give the lock on the database back"))?)
+    }
+}
+
+async fn held_by(connection: &mut PgConnection) -> Result<String, PgError> {
+    let row: Option<String> = sqlx::query_scalar(
+        "SELECT 'run ' || run_id || ' (' || holder || ') since ' || \
+         to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM coppice.holder",
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(PgError::sql("ask who holds the database"))?;
+    Ok(row.unwrap_or_else(|| "a run that has not yet said which".to_owned()))
+}

@@ -1,0 +1,16 @@
+//! How is a graph regrown? Distinct, sorted N-Quads in one zstd file, asked through oxigraph.
+
+mod archive;
+mod error;
+mod query;
+mod sort;
+mod source;
+mod target;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::GraphError;
+pub(crate) use query::{Answer, Invariants};
+pub(crate) use source::source;
+pub(crate) use target::{BUILDER, GraphProjection};

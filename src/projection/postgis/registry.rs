@@ -1,0 +1,183 @@
+//! What the target itself remembers: the generations with their proofs, and which are live.
+
+use sqlx::PgConnection;
+
+use super::PostgisError;
+use crate::digest::Digest;
+use crate::model::{JobId, Proof, Sink};
+use crate::postgres::PgError;
+use crate::projection::{Generation, StageContext};
+
+type Result<T> = std::result::Result<T, PostgisError>;
+
+/// What is recorded of a generation.
+#[derive(Debug, Clone)]
+pub(super) struct Recorded {
+    /// What it was built for; the plan's sink may by now be another.
+    pub(super) sink: Sink,
+    /// There once the generation is complete.
+    pub(super) proof: Option<Proof>,
+    run_id: String,
+    epoch: i64,
+}
+
+/// What is live of a job.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Live {
+    pub(super) generation: Option<Digest>,
+    pub(super) former: Option<Digest>,
+    run_id: String,
+    epoch: i64,
+}
+
+impl Recorded {
+    pub(super) fn fence(&self, cx: &StageContext) -> Result<()> {
+        fence(&self.run_id, self.epoch, cx)
+    }
+}
+
+impl Live {
+    pub(super) fn fence(&self, cx: &StageContext) -> Result<()> {
+        fence(&self.run_id, self.epoch, cx)
+    }
+}
+
+/// A process that lost its run to a later one is stopped by the fencing token. Tokens of two runs
+/// come from two journals and say nothing about each other; those are kept apart by the lock on
+/// the database and by the compare on what is live.
+fn fence(run_id: &str, epoch: i64, cx: &StageContext) -> Result<()> {
+    let theirs = u64::try_from(epoch).unwrap_or(0);
+    if run_id == cx.run.to_string() && theirs > cx.epoch {
+        return Err(PostgisError::Stale { run: cx.run, ours: cx.epoch, theirs });
+    }
+    Ok(())
+}
+
+fn digest(job: &JobId, text: Option<String>) -> Result<Option<Digest>> {
+    let malformed = || PostgisError::Malformed { job: job.clone() };
+    text.map(|text| text.parse().ok().ok_or_else(malformed)).transpose()
+}
+
+fn epoch_of(cx: &StageContext) -> i64 {
+    i64::try_from(cx.epoch).unwrap_or(i64::MAX)
+}
+
+/// Reads what is recorded of a generation.
+pub(super) async fn recorded(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generation: &Digest,
+) -> Result<Option<Recorded>> {
+    let row: Option<(String, Option<String>, String, i64)> = sqlx::query_as(
+        "SELECT sink::text, CASE state WHEN 'complete' THEN proof::text END, run_id::text, epoch \
+         FROM coppice.generations WHERE job = $1 AND generation = $2",
+    )
+    .bind(job.as_str())
+    .bind(generation.to_string())
+    .fetch_optional(connection)
+    .await
+    .map_err(PgError::sql("read the record of a generation"))?;
+    let Some((sink, proof, run_id, epoch)) = row else { return Ok(None) };
+    let malformed = || PostgisError::Malformed { job: job.clone() };
+    let sink = serde_json::from_str(&sink).ok().ok_or_else(malformed)?;
+    let proof = proof.map(|text| serde_json::from_str(&text).ok().ok_or_else(malformed));
+    Ok(Some(Recorded { sink, proof: proof.transpose()?, run_id, epoch }))
+}
+
+/// Records a generation that is staged.
+pub(super) async fn record_staged(
+    connection: &mut PgConnection,
+    generation: &Generation,
+    cx: &StageContext,
+) -> Result<()> {
+    let malformed = |_| PostgisError::Malformed { job: generation.job.clone() };
+    let sink = serde_json::to_string(&generation.sink).map_err(malformed)?;
+    sqlx::query(
+        "INSERT INTO coppice.generations (job, generation, sink, state, run_id, epoch) \
+         VALUES ($1, $2, $3::json, 'staged', $4::uuid, $5)",
+    )
+    .bind(generation.job.as_str())
+    .bind(generation.digest.to_string())
+    .bind(sink)
+    .bind(cx.run.to_string())
+    .bind(epoch_of(cx))
+    .execute(connection)
+    .await
+    .map_err(PgError::sql("record a staged generation"))?;
+    Ok(())
+}
+
+/// Records the proof of a staged generation; says whether there was one to record it of.
+pub(super) async fn record_proof(
+    connection: &mut PgConnection,
+    generation: &Generation,
+    proof: &Proof,
+) -> Result<bool> {
+    let malformed = |_| PostgisError::Malformed { job: generation.job.clone() };
+    let proof = serde_json::to_string(proof).map_err(malformed)?;
+    let done = sqlx::query(
+        "UPDATE coppice.generations SET state = 'complete', proof = $3::json \
+         WHERE job = $1 AND generation = $2",
+    )
+    .bind(generation.job.as_str())
+    .bind(generation.digest.to_string())
+    .bind(proof)
+    .execute(connection)
+    .await
+    .map_err(PgError::sql("record a proof"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Forgets a generation.
+pub(super) async fn forget(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generation: &Digest,
+) -> Result<()> {
+    sqlx::query("DELETE FROM coppice.generations WHERE job = $1 AND generation = $2")
+        .bind(job.as_str())
+        .bind(generation.to_string())
+        .execute(connection)
+        .await
+        .map_err(PgError::sql("forget a generation"))?;
+    Ok(())
+}
+
+/// Reads what is live of a job.
+pub(super) async fn live(connection: &mut PgConnection, job: &JobId) -> Result<Live> {
+    let row: Option<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
+        "SELECT generation, former, run_id::text, epoch FROM coppice.live WHERE job = $1",
+    )
+    .bind(job.as_str())
+    .fetch_optional(connection)
+    .await
+    .map_err(PgError::sql("read what is live"))?;
+    let Some((generation, former, run_id, epoch)) = row else { return Ok(Live::default()) };
+    let (generation, former) = (digest(job, generation)?, digest(job, former)?);
+    Ok(Live { generation, former, run_id, epoch })
+}
+
+/// Records what is live of a job from here on.
+pub(super) async fn set_live(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generation: Option<Digest>,
+    former: Option<Digest>,
+    cx: &StageContext,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO coppice.live (job, generation, former, epoch, run_id) \
+         VALUES ($1, $2, $3, $4, $5::uuid) ON CONFLICT (job) DO UPDATE SET \
+         generation = excluded.generation, former = excluded.former, epoch = excluded.epoch, \
+         run_id = excluded.run_id, at = now()",
+    )
+    .bind(job.as_str())
+    .bind(generation.map(|digest| digest.to_string()))
+    .bind(former.map(|digest| digest.to_string()))
+    .bind(epoch_of(cx))
+    .bind(cx.run.to_string())
+    .execute(connection)
+    .await
+    .map_err(PgError::sql("record what is live"))?;
+    Ok(())
+}

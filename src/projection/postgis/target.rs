@@ -1,0 +1,178 @@
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use sqlx::{PgConnection, PgPool};
+
+use super::encoding::PgCopy;
+use super::{PostgisError, read, registry, show, stage, switch, table};
+use crate::digest::Digest;
+use crate::model::{Covers, Failure, JobId, Proof, Sink, TableSink};
+use crate::postgres::{CopyEncoder, PgError, has_registry};
+use crate::projection::{Change, Generation, Held, Projection, StageContext};
+use crate::proof::{EncodedStream, RowEncoding, RowsStream};
+
+/// Tables in one PostgreSQL database with PostGIS.
+#[derive(Debug, Clone)]
+pub(crate) struct PostgisProjection {
+    pool: PgPool,
+}
+
+impl PostgisProjection {
+    /// Uses the database that `pool` reaches.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    async fn held(&self, generation: &Generation) -> Result<Held, PostgisError> {
+        let failed = PgError::sql("look for a generation");
+        let (job, digest) = (&generation.job, &generation.digest);
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        let home = table::generation_schema(digest);
+        let mut recorded = None;
+        if has_registry(&self.pool).await? {
+            recorded = registry::recorded(&mut connection, job, digest).await?;
+        }
+        let Some(recorded) = recorded else {
+            let there = schema_exists(&mut connection, &home).await?;
+            return Ok(if there { Held::Partial } else { Held::Absent });
+        };
+        let stored = table::table_of(&recorded.sink)?;
+        if !table_exists(&mut connection, &home, stored).await? {
+            // Somebody dropped it: the record proves nothing any more.
+            return Ok(Held::Absent);
+        }
+        let Some(proof) = recorded.proof.filter(|proof| proof.proven) else {
+            return Ok(Held::Partial);
+        };
+        let live = registry::live(&mut connection, job).await?;
+        // A view that somebody dropped is made again by a switch to the same generation.
+        let is_live = live.generation == Some(*digest)
+            && show::is_shown(&mut connection, job, digest, stored).await?;
+        Ok(if is_live { Held::Live(proof) } else { Held::Complete(proof) })
+    }
+
+    async fn state(&self, job: &JobId) -> Result<registry::Live, PostgisError> {
+        if !has_registry(&self.pool).await? {
+            return Ok(registry::Live::default());
+        }
+        let failed = PgError::sql("read what is live");
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        registry::live(&mut connection, job).await
+    }
+
+    async fn record_proof(
+        &self,
+        generation: &Generation,
+        proof: &Proof,
+    ) -> Result<(), PostgisError> {
+        let (job, digest) = (generation.job.clone(), generation.digest);
+        if !proof.proven {
+            return Err(PostgisError::Unproven { job, generation: digest });
+        }
+        let failed = PgError::sql("record a proof");
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        if registry::record_proof(&mut connection, generation, proof).await? {
+            return Ok(());
+        }
+        Err(PostgisError::Absent { job, generation: digest })
+    }
+
+    async fn drop_generation(&self, generation: &Generation) -> Result<(), PostgisError> {
+        if !has_registry(&self.pool).await? {
+            return Ok(());
+        }
+        if self.state(&generation.job).await?.former == Some(generation.digest) {
+            let (job, generation) = (generation.job.clone(), generation.digest);
+            return Err(PostgisError::InUse { job, generation, what: "the one to go back to" });
+        }
+        let failed = PgError::sql("drop a generation");
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        stage::drop_partial(&mut connection, generation, None).await
+    }
+}
+
+async fn schema_exists(connection: &mut PgConnection, schema: &str) -> Result<bool, PgError> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
+        .bind(schema)
+        .fetch_one(connection)
+        .await
+        .map_err(PgError::sql("look for a generation"))
+}
+
+async fn table_exists(
+    connection: &mut PgConnection,
+    schema: &str,
+    table: &TableSink,
+) -> Result<bool, PgError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r')",
+    )
+    .bind(schema)
+    .bind(&table.table)
+    .fetch_one(connection)
+    .await
+    .map_err(PgError::sql("look for a generation"))
+}
+
+#[async_trait]
+impl Projection for PostgisProjection {
+    fn covers(&self, sink: &Sink) -> Covers {
+        let words = "every row of the table, duplicates counted, with all declared columns, byte \
+                     for byte as PostgreSQL stores them";
+        let fields = match sink {
+            Sink::Postgis(table) => {
+                table.columns.iter().map(|column| column.name.clone()).collect()
+            }
+            _ => Vec::new(),
+        };
+        Covers { words: words.to_owned(), fields }
+    }
+
+    fn encoding(&self, sink: &Sink, schema: &SchemaRef) -> Result<Arc<dyn RowEncoding>, Failure> {
+        let table = table::table_of(sink)?;
+        Ok(Arc::new(PgCopy(CopyEncoder::new(&table.columns, schema)?)))
+    }
+
+    async fn holds(&self, generation: &Generation) -> Result<Held, Failure> {
+        Ok(self.held(generation).await?)
+    }
+
+    async fn stage(
+        &self,
+        generation: &Generation,
+        rows: EncodedStream,
+        cx: &StageContext,
+    ) -> Result<u64, Failure> {
+        Ok(stage::stage(&self.pool, generation, rows, cx).await?)
+    }
+
+    async fn read_back(&self, generation: &Generation) -> Result<RowsStream, Failure> {
+        Ok(read::read_back(&self.pool, generation).await?)
+    }
+
+    async fn record(&self, generation: &Generation, proof: &Proof) -> Result<(), Failure> {
+        Ok(self.record_proof(generation, proof).await?)
+    }
+
+    async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
+        Ok(self.state(job).await?.generation)
+    }
+
+    async fn former(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
+        Ok(self.state(job).await?.former)
+    }
+
+    async fn prepare(&self, set: &[Change]) -> Result<(), Failure> {
+        Ok(switch::prepare(&self.pool, set).await?)
+    }
+
+    async fn switch(&self, set: &[Change], cx: &StageContext) -> Result<(), Failure> {
+        Ok(switch::switch(&self.pool, set, cx).await?)
+    }
+
+    async fn discard(&self, generation: &Generation) -> Result<(), Failure> {
+        Ok(self.drop_generation(generation).await?)
+    }
+}

@@ -1,0 +1,179 @@
+//! A gate opens on evidence alone: what it waits for and cannot see leaves it shut.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::engine::{Action, StepContext};
+use crate::model::{
+    Audience, Code, DatasetVersionId, Failure, Finding, FindingKind, JobId, Output, PolicyLabel,
+    StepId, Verdict,
+};
+use crate::plan::{GateParams, StepSpec};
+use crate::recovery::{GateOutput, VerifiedOutput, params};
+
+struct Gate {
+    gate: GateParams,
+    waits_for: Vec<StepId>,
+}
+
+/// Binds a `Gate` step.
+pub(crate) fn bind(spec: &StepSpec) -> Result<Arc<dyn Action>, Failure> {
+    let waits_for = spec.after.iter().map(|(step, _)| step.clone()).collect();
+    Ok(Arc::new(Gate { gate: params(spec)?, waits_for }))
+}
+
+#[async_trait]
+impl Action for Gate {
+    async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
+        let unseen: Vec<_> =
+            self.waits_for.iter().filter(|s| !cx.inputs.contains_key(s)).cloned().collect();
+        let mut passed = Vec::new();
+        let mut against = Vec::new();
+        for (step, output) in &cx.inputs {
+            for finding in self.concerning(&output.findings) {
+                let list = if finding.blocks() { &mut against } else { &mut passed };
+                list.push(finding.clone());
+            }
+            tracing::debug!(%step, "gate read its evidence");
+        }
+        against.extend(self.denied());
+        let id = self.gate.id();
+        if !unseen.is_empty() || !against.is_empty() {
+            return Err(shut(&id, &unseen, against));
+        }
+        let pins = self.pins(cx)?;
+        let evidence = self.evidence(cx, passed.len());
+        let verdict = Verdict { id, open: true, evidence, findings: passed };
+        Output::of(&GateOutput { verdict, pins })
+    }
+}
+
+impl Gate {
+    fn concerning<'a>(&'a self, findings: &'a [Finding]) -> impl Iterator<Item = &'a Finding> {
+        findings.iter().filter(move |finding| match &self.gate {
+            GateParams::CanonicalIntact { version } => concerns(finding, version),
+            GateParams::Ledger => true,
+            // Findings about objects shut the gates of their versions, not of everything.
+            GateParams::Manifest | GateParams::Policy { .. } => false,
+        })
+    }
+
+    fn denied(&self) -> Option<Finding> {
+        match &self.gate {
+            GateParams::Policy { job, label, audience, allowed: false } => {
+                Some(denied(job, *label, *audience))
+            }
+            _ => None,
+        }
+    }
+
+    fn pins(&self, cx: &StepContext) -> Result<Vec<crate::digest::Digest>, Failure> {
+        let GateParams::CanonicalIntact { version } = &self.gate else { return Ok(Vec::new()) };
+        let mut pins = Vec::new();
+        for output in cx.inputs.values() {
+            let verified: VerifiedOutput = output.read()?;
+            let of_version = |p: &&super::super::PinnedShard| p.version.as_ref() == Some(version);
+            pins.extend(verified.pins.iter().filter(of_version).map(|p| p.blob));
+        }
+        Ok(pins)
+    }
+
+    fn evidence(&self, cx: &StepContext, passed: usize) -> String {
+        let warned = match passed {
+            0 => String::new(),
+            n => format!("; {n} warnings let pass"),
+        };
+        match &self.gate {
+            GateParams::Manifest => {
+                format!("manifest proven, {} transfer steps done", cx.inputs.len())
+            }
+            GateParams::Ledger => format!("chain whole to its head{warned}"),
+            GateParams::CanonicalIntact { .. } => {
+                format!("artifacts, catalog and checksums agree{warned}")
+            }
+            GateParams::Policy { label, audience, .. } => {
+                format!("label {} may reach {}", label_name(*label), audience_name(*audience))
+            }
+        }
+    }
+}
+
+/// A finding concerns a version when it is of it, or says that it holds it back.
+fn concerns(finding: &Finding, version: &DatasetVersionId) -> bool {
+    finding.dataset_version_id.as_ref() == Some(version)
+        || finding.blocks.iter().any(|blocked| blocked == version.as_str())
+}
+
+fn shut(id: &str, unseen: &[StepId], findings: Vec<Finding>) -> Failure {
+    let mut why = Vec::new();
+    if !unseen.is_empty() {
+        let steps: Vec<_> = unseen.iter().map(ToString::to_string).collect();
+        why.push(format!("no evidence from {}", steps.join(", ")));
+    }
+    if let Some(first) = findings.first() {
+        let key = first.key.as_deref().map(|key| format!(" at {key}")).unwrap_or_default();
+        let more = match findings.len() {
+            1 => String::new(),
+            n => format!(" and {} more", n - 1),
+        };
+        why.push(format!("{}{key}{more}", first.kind.name()));
+    }
+    let hint = match findings.first() {
+        Some(finding) => finding.hint.clone(),
+        None => "look at why the steps before it failed, then resume".to_owned(),
+    };
+    Failure::permanent(Code::GateShut, format!("gate {id} is shut: {}", why.join("; ")))
+        .hint(hint)
+        .with_findings(findings)
+}
+
+fn denied(job: &JobId, label: Option<PolicyLabel>, audience: Audience) -> Finding {
+    let hint = format!(
+        "the strictest label of what {job} reads may not reach a {} target: leave the dataset out, \
+         or give the job `audience: governed`",
+        audience_name(audience)
+    );
+    let mut finding = Finding::blocking(FindingKind::PolicyDenied, hint)
+        .differs("public or public_generalized", label_name(label));
+    finding.blocks = vec![job.to_string()];
+    finding
+}
+
+fn label_name(label: Option<PolicyLabel>) -> String {
+    let name = label.and_then(|label| serde_json::to_value(label).ok());
+    name.as_ref().and_then(|v| v.as_str()).unwrap_or("missing or unknown").to_owned()
+}
+
+fn audience_name(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Public => "public",
+        Audience::Governed => "governed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_concerns_its_version_and_what_it_blocks() {
+        let version: DatasetVersionId = "2026-02.abcd1234".parse().unwrap();
+        let other: DatasetVersionId = "2026-03.abcd1234".parse().unwrap();
+        let of = Finding::blocking(FindingKind::Altered, "h").of_version(Some(&version));
+        assert!(concerns(&of, &version));
+        assert!(!concerns(&of, &other));
+        let mut blocked = Finding::blocking(FindingKind::Missing, "h");
+        assert!(!concerns(&blocked, &version));
+        blocked.blocks = vec![version.to_string()];
+        assert!(concerns(&blocked, &version));
+    }
+
+    #[test]
+    fn a_gate_without_evidence_says_whose_is_missing() {
+        let unseen = ["verify/ledger".parse().unwrap()];
+        let failure = shut("ledger", &unseen, Vec::new());
+        assert_eq!(failure.code, Code::GateShut);
+        assert_eq!(failure.message, "gate ledger is shut: no evidence from verify/ledger");
+    }
+}

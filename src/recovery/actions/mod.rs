@@ -1,0 +1,62 @@
+//! One file per step kind; none of them knows another.
+
+use std::sync::Arc;
+
+use super::{VerifiedOutput, World};
+use crate::engine::{Action, Bind};
+use crate::model::{Failure, Output};
+use crate::plan::{StepKind, StepSpec};
+
+mod clean_up;
+mod decide;
+mod fence;
+mod gate;
+mod prove;
+mod read_back;
+mod rebuild;
+mod receipt;
+mod restore;
+mod switch;
+mod verify_catalog;
+mod verify_ledger;
+mod verify_objects;
+mod verify_version;
+
+/// Finds the action of each step kind.
+pub(crate) struct Actions(pub(crate) Arc<World>);
+
+impl Bind for Actions {
+    fn bind(&self, spec: &StepSpec) -> Result<Arc<dyn Action>, Failure> {
+        let world = &self.0;
+        match spec.kind {
+            StepKind::Fence => Ok(fence::bind(world)),
+            StepKind::RestoreObjects | StepKind::RestoreLedger => restore::bind(spec, world),
+            StepKind::VerifyObjects => verify_objects::bind(spec, world),
+            StepKind::VerifyVersion => verify_version::bind(spec, world),
+            StepKind::VerifyCatalog => verify_catalog::bind(spec, world),
+            StepKind::VerifyLedger => verify_ledger::bind(spec, world),
+            StepKind::Gate => gate::bind(spec),
+            StepKind::Rebuild => rebuild::bind(spec, world),
+            StepKind::Prove => prove::bind(spec, world),
+            StepKind::Decide => decide::bind(spec, world),
+            StepKind::Switch => switch::bind(spec, world),
+            StepKind::ReadBack => read_back::bind(spec, world),
+            StepKind::Receipt => Ok(receipt::bind(world)),
+            StepKind::CleanUp => Ok(clean_up::bind(world)),
+        }
+    }
+}
+
+/// Adds up what the shards of a verifying step read.
+fn join_verified(shards: Vec<Output>) -> Result<Output, Failure> {
+    let mut sum = VerifiedOutput::default();
+    let mut findings = Vec::new();
+    for shard in shards {
+        let one: VerifiedOutput = shard.read()?;
+        sum.read.objects += one.read.objects;
+        sum.read.bytes += one.read.bytes;
+        sum.pins.extend(one.pins);
+        findings.extend(shard.findings);
+    }
+    Ok(Output::of(&sum)?.with_findings(findings))
+}

@@ -1,0 +1,99 @@
+//! Reads a generation back and holds it against what went in. No projection vouches for itself.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::Utc;
+
+use crate::digest::MultisetDigest;
+use crate::engine::{Action, StepContext};
+use crate::model::{Code, Failure, Output, Proof, ProveOutput, RebuildOutput};
+use crate::plan::{ProveParams, StepSpec};
+use crate::projection::{Generation, Projection};
+use crate::proof;
+use crate::recovery::{World, findable, params};
+
+struct Prove {
+    params: ProveParams,
+    world: Arc<World>,
+}
+
+/// Binds a `Prove` step.
+pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action>, Failure> {
+    Ok(Arc::new(Prove { params: params(spec)?, world: world.clone() }))
+}
+
+#[async_trait]
+impl Action for Prove {
+    async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
+        let rebuilt = self.rebuilt(cx)?;
+        if let Some(proof) = rebuilt.unchanged.filter(|_| self.params.trust_record) {
+            return Output::of(&ProveOutput { job: self.params.job.clone(), proof });
+        }
+        let target = self.world.targets.of(&self.params.sink).await?;
+        let generation = self.generation();
+        let proof = self.compare(&*target, &generation, &rebuilt.canonical_digest, cx).await?;
+        if !proof.proven {
+            return Err(differs(&self.params, &proof));
+        }
+        findable::check(&self.world, &self.params, &generation).await?;
+        target.record(&generation, &proof).await?;
+        Output::of(&ProveOutput { job: self.params.job.clone(), proof })
+    }
+}
+
+impl Prove {
+    fn rebuilt(&self, cx: &StepContext) -> Result<RebuildOutput, Failure> {
+        let mine = |output: &&Output| {
+            output.read::<RebuildOutput>().is_ok_and(|rebuilt| rebuilt.job == self.params.job)
+        };
+        let output = cx.inputs.values().find(mine).ok_or_else(|| {
+            Failure::permanent(
+                Code::Internal,
+                format!("the step that proves {} has nothing to hold against", self.params.job),
+            )
+        })?;
+        output.read()
+    }
+
+    fn generation(&self) -> Generation {
+        Generation {
+            job: self.params.job.clone(),
+            digest: self.params.generation,
+            sink: self.params.sink.clone(),
+        }
+    }
+
+    async fn compare(
+        &self,
+        target: &dyn Projection,
+        generation: &Generation,
+        canonical: &str,
+        cx: &StepContext,
+    ) -> Result<Proof, Failure> {
+        let canonical: MultisetDigest = canonical.parse().map_err(|error| {
+            Failure::permanent(Code::Internal, "failed to read the digest of what went in")
+                .because(&error)
+        })?;
+        cx.meter.set_totals(None, Some(canonical.count));
+        let encoding = canonical.encoding.trim_end_matches("-v1").to_owned();
+        let rows = target.read_back(generation).await?;
+        let projected = proof::digest_rows(rows, &encoding, &cx.meter).await?;
+        Ok(proof::compare(&canonical, &projected, target.covers(&self.params.sink), Utc::now()))
+    }
+}
+
+fn differs(params: &ProveParams, proof: &Proof) -> Failure {
+    Failure::permanent(
+        Code::StepFailed,
+        format!("{} does not hold what the canonical data say", params.job),
+    )
+    .because(&Failure::permanent(
+        Code::StepFailed,
+        format!("went in: {}; read back: {}", proof.canonical_digest, proof.projection_digest),
+    ))
+    .hint(
+        "the generation stays invisible; run `coppice rebuild --only` for it, and if it differs \
+           again look for what else writes to the target",
+    )
+}

@@ -1,0 +1,57 @@
+//! Reads every live name back after the switch.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::Utc;
+
+use crate::engine::{Action, StepContext};
+use crate::model::{Code, Failure, LiveGeneration, Output, ReadBackOutput};
+use crate::plan::{DecideParams, StepSpec};
+use crate::recovery::{World, decided, params};
+
+struct ReadBack {
+    params: DecideParams,
+    world: Arc<World>,
+}
+
+/// Binds a `ReadBack` step.
+pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action>, Failure> {
+    Ok(Arc::new(ReadBack { params: params(spec)?, world: world.clone() }))
+}
+
+#[async_trait]
+impl Action for ReadBack {
+    async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
+        let set = decided(&self.params, cx)?;
+        let mut live = Vec::new();
+        for candidate in &self.params.jobs {
+            let target = self.world.targets.of(&candidate.sink).await?;
+            let found = target.live(&candidate.job).await?;
+            if let Some(change) = set.iter().find(|change| change.job == candidate.job)
+                && change.to != found
+            {
+                return Err(elsewhere(&candidate.job, change.to, found));
+            }
+            if let Some(generation) = found {
+                live.push(LiveGeneration { job: candidate.job.clone(), generation });
+            }
+        }
+        Output::of(&ReadBackOutput { live, at: Utc::now() })
+    }
+}
+
+fn elsewhere(
+    job: &crate::model::JobId,
+    decided: Option<crate::digest::Digest>,
+    found: Option<crate::digest::Digest>,
+) -> Failure {
+    let name = |digest: Option<crate::digest::Digest>| {
+        digest.map_or("nothing".to_owned(), |digest| digest.to_string())
+    };
+    Failure::permanent(
+        Code::StepFailed,
+        format!("{job} was switched to {}, and {} is live", name(decided), name(found)),
+    )
+    .hint("another run may have switched it; `coppice runs` lists them")
+}

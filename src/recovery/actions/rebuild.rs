@@ -1,0 +1,98 @@
+//! Fills one generation: the query over verified data, digested on its way into the sink.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::execution::SendableRecordBatchStream;
+
+use crate::engine::{Action, StepContext};
+use crate::model::{Code, Failure, Output, Proof, RebuildOutput};
+use crate::plan::{RebuildParams, StepSpec};
+use crate::projection::{Generation, Held, Projection};
+use crate::proof::tee;
+use crate::recovery::{World, params, source};
+
+struct Rebuild {
+    params: RebuildParams,
+    world: Arc<World>,
+}
+
+/// Binds a `Rebuild` step.
+pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action>, Failure> {
+    Ok(Arc::new(Rebuild { params: params(spec)?, world: world.clone() }))
+}
+
+#[async_trait]
+impl Action for Rebuild {
+    async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
+        let target = self.world.targets.of(&self.params.sink).await?;
+        let generation = self.generation();
+        match target.holds(&generation).await? {
+            Held::Live(proof) | Held::Complete(proof) => {
+                self.output(proof.rows, proof.canonical_digest.clone(), Some(proof))
+            }
+            Held::Absent | Held::Partial => self.build(&*target, &generation, cx).await,
+        }
+    }
+}
+
+impl Rebuild {
+    async fn build(
+        &self,
+        target: &dyn Projection,
+        generation: &Generation,
+        cx: &StepContext,
+    ) -> Result<Output, Failure> {
+        let source = source::open(&self.world, &self.params, cx).await?;
+        let schema: SchemaRef = source.rows.schema();
+        let encoding = target.encoding(&self.params.sink, &schema)?;
+        let (rows, digest) = tee(source.rows, encoding);
+        let stage = self.world.stage_context(cx);
+        target.stage(generation, rows, &stage).await?;
+        let digest = digest.finish()?;
+        expected(&self.params, digest.count, source.inputs_have_rows)?;
+        self.output(digest.count, digest.to_string(), None)
+    }
+
+    fn generation(&self) -> Generation {
+        Generation {
+            job: self.params.job.clone(),
+            digest: self.params.generation,
+            sink: self.params.sink.clone(),
+        }
+    }
+
+    fn output(
+        &self,
+        rows: u64,
+        canonical_digest: String,
+        unchanged: Option<Proof>,
+    ) -> Result<Output, Failure> {
+        Output::of(&RebuildOutput {
+            job: self.params.job.clone(),
+            kind: self.params.job.kind().to_owned(),
+            generation: self.params.generation,
+            rows,
+            canonical_digest,
+            unchanged,
+        })
+    }
+}
+
+/// Holds the number of rows against what the job expects.
+fn expected(params: &RebuildParams, rows: u64, inputs_have_rows: bool) -> Result<(), Failure> {
+    let expect = &params.expect;
+    let job = &params.job;
+    let message = if rows == 0 && inputs_have_rows && !expect.allow_empty {
+        format!("{job} came out empty, and what it reads is not")
+    } else if expect.min_rows.is_some_and(|least| rows < least) {
+        format!("{job} came out with {rows} rows, fewer than it expects")
+    } else if expect.max_rows.is_some_and(|most| rows > most) {
+        format!("{job} came out with {rows} rows, more than it expects")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::permanent(Code::StepFailed, message)
+        .hint("look at its query; where it is right, change `expect` in the job"))
+}

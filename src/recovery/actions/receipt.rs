@@ -1,0 +1,115 @@
+//! Folds the receipt, stores it, and appends the ledger entry that cites its digest.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::Utc;
+use serde_json::{Map, Value, json};
+
+use crate::canonical::ledger::{self, NewRecord};
+use crate::digest::{Digest, digest_json};
+use crate::engine::{Action, StepContext};
+use crate::journal::{RunState, load};
+use crate::model::{Code, Failure, Output, RunMode, Zone};
+use crate::receipt::{Receipt, Redactor, fold};
+use crate::recovery::{LedgerOutput, World, receipts};
+
+struct WriteReceipt(Arc<World>);
+
+/// Binds a `Receipt` step.
+pub(crate) fn bind(world: &Arc<World>) -> Arc<dyn Action> {
+    Arc::new(WriteReceipt(world.clone()))
+}
+
+#[async_trait]
+impl Action for WriteReceipt {
+    async fn run(&self, _cx: &StepContext) -> Result<Output, Failure> {
+        let world = &self.0;
+        let state = load(&*world.journal, world.run).await?;
+        // A second try cites the receipt of the first.
+        let receipt = match receipts::stored(&world.state, world.run)? {
+            Some(receipt) => receipt,
+            None => self.write(&state)?,
+        };
+        let digest = digest_json(&receipt).map_err(|error| {
+            Failure::permanent(Code::Internal, "failed to name the receipt").because(&error)
+        })?;
+        let entry = match may_append(world, &state) {
+            true => Some(append(world, &state, &receipt, digest).await?),
+            false => None,
+        };
+        let value = json!({ "receipt": digest, "ledger_entry": entry });
+        Ok(Output { value, ..Output::default() })
+    }
+}
+
+impl WriteReceipt {
+    fn write(&self, state: &RunState) -> Result<Receipt, Failure> {
+        let world = &self.0;
+        let (versions, datasets): (Vec<_>, Vec<_>) =
+            world.setting.public.iter().map(|(d, v)| (v.clone(), d.clone())).unzip();
+        let key = *blake3::hash(uuid::Uuid::new_v4().as_bytes()).as_bytes();
+        let mut redactor = Redactor::new(key, versions, datasets);
+        let receipt = fold(state, Utc::now(), &mut redactor)?;
+        receipts::store(&world.state, &receipt, &redactor)?;
+        Ok(receipt)
+    }
+}
+
+/// Nothing is written to a ledger that is not proven whole.
+fn may_append(world: &World, state: &RunState) -> bool {
+    let succeeded = |id: &str| {
+        let step = state.in_order().find(|step| step.seed.id.as_str() == id);
+        step.map(|step| step.output.is_some())
+    };
+    match world.setting.mode {
+        RunMode::Rollback => true,
+        _ => {
+            succeeded("gate/ledger") == Some(true)
+                && succeeded("restore/ledger-head") != Some(false)
+        }
+    }
+}
+
+async fn append(
+    world: &World,
+    state: &RunState,
+    receipt: &Receipt,
+    digest: Digest,
+) -> Result<String, Failure> {
+    let predicate = &receipt.predicate;
+    let record = NewRecord {
+        event_type: predicate.mode.to_string(),
+        subject: format!("kfm://environment/{}", predicate.environment),
+        evidence_refs: vec![format!("prov://{}", predicate.audit_ref), format!("doc://{digest}")],
+        actor: json!({ "principal": predicate.actor.principal, "role": "operator" }),
+        audit_ref: predicate.audit_ref.clone(),
+        timestamp: predicate.finished_at,
+        extra: extra(state, receipt, digest),
+    };
+    let store = world.canonical.of_zone(Zone::Audit);
+    Ok(ledger::append(store, &record).await?.key)
+}
+
+/// What the first record after a recovery names beside its receipt.
+fn extra(state: &RunState, receipt: &Receipt, digest: Digest) -> Map<String, Value> {
+    let predicate = &receipt.predicate;
+    let mut extra = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            extra.insert(name.to_owned(), value);
+        }
+    };
+    put("receipt_digest", json!(digest));
+    put("outcome", json!(predicate.outcome));
+    put("plan_digest", json!(predicate.plan_digest));
+    put("snapshot", json!(predicate.snapshot));
+    put("reason", json!(predicate.reason));
+    let ledger = state.in_order().find(|step| step.seed.id.as_str() == "verify/ledger");
+    let found = ledger.and_then(|step| step.output.as_ref()?.read::<LedgerOutput>().ok());
+    if let Some(found) = found {
+        put("snapshot_head", json!(found.snapshot_head));
+        put("last_known_head", json!(found.checkpointed));
+    }
+    extra
+}

@@ -1,0 +1,128 @@
+//! Drives a prepared run, or one that was interrupted, to its end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::select_all;
+use tokio_util::sync::CancellationToken;
+
+use super::actions::Actions;
+use super::markers;
+use super::request::Prepared;
+use super::setting::Setting;
+use super::world::World;
+use crate::engine::{self, Engine};
+use crate::journal::{Holder, Journal, Lease, Listener, RunState, load};
+use crate::model::{Board, Code, Failure, RunId, RunMode};
+
+/// How a run is watched and stopped.
+pub(crate) struct Watch {
+    /// Who wants to see events.
+    pub(crate) listeners: Vec<Box<dyn Listener>>,
+    /// Where the work says how far it is.
+    pub(crate) board: Board,
+    /// Asks the run to stop.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// Starts a prepared run. Markers are judged before anything is written.
+pub(crate) async fn execute(prepared: Prepared, watch: Watch) -> Result<RunState, Failure> {
+    let Prepared { run, world, graph, actor, mut record, .. } = prepared;
+    if world.setting.mode == RunMode::Rehearse {
+        markers::put(&world).await?;
+    } else {
+        markers::check(&world).await?;
+    }
+    let journal = world.journal.clone();
+    let setting = serde_json::to_vec(&world.setting).map_err(|error| {
+        Failure::permanent(Code::Internal, "failed to store the run's setting").because(&error)
+    })?;
+    record.setting = journal.put(Bytes::from(setting)).await?;
+    let holder = Holder::this_process(&actor.principal);
+    let lease = journal.claim(run, &world.target_names(), &holder).await?;
+    under_locks(&world, lease, &holder, async |world, lease| {
+        let engine = engine_of(world, watch).await;
+        engine::run(engine, lease, record, &graph).await
+    })
+    .await
+}
+
+/// Goes on with an interrupted run: the stored graph and setting, never new ones.
+pub(crate) async fn resume(
+    run: RunId,
+    state: &Path,
+    journal: Arc<dyn Journal>,
+    watch: Watch,
+) -> Result<RunState, Failure> {
+    let world = Arc::new(reopen(run, state, journal.clone()).await?);
+    let holder = Holder::this_process(&crate::access::Actor::resolve(None).principal);
+    let lease = journal.claim(run, &world.target_names(), &holder).await?;
+    under_locks(&world, lease, &holder, async |world, lease| {
+        let engine = engine_of(world, watch).await;
+        engine::resume(engine, lease).await
+    })
+    .await
+}
+
+/// Opens the targets of a run that is in the journal.
+pub(crate) async fn reopen(
+    run: RunId,
+    state: &Path,
+    journal: Arc<dyn Journal>,
+) -> Result<World, Failure> {
+    let known = load(&*journal, run).await?;
+    let missing = || Failure::permanent(Code::Journal, format!("run {run} never started"));
+    let info = known.info.ok_or_else(missing)?;
+    let setting: Setting = serde_json::from_slice(&journal.get(&info.request.setting).await?)
+        .map_err(|error| missing().because(&error))?;
+    World::open(run, setting, state, journal).await
+}
+
+async fn engine_of(world: &Arc<World>, watch: Watch) -> Engine {
+    stop_when_lost(world, watch.cancel.clone()).await;
+    Engine {
+        journal: world.journal.clone(),
+        bind: Arc::new(Actions(world.clone())),
+        listeners: watch.listeners,
+        board: watch.board,
+        cancel: watch.cancel,
+    }
+}
+
+/// Holds the targets' locks while `work` runs, and lets them go however it ends.
+async fn under_locks(
+    world: &Arc<World>,
+    lease: Lease,
+    holder: &Holder,
+    work: impl AsyncFnOnce(&Arc<World>, Lease) -> Result<RunState, Failure>,
+) -> Result<RunState, Failure> {
+    if let Err(failure) = world.lock(&holder.to_string(), lease.epoch).await {
+        world.journal.release(&lease).await?;
+        world.close().await?;
+        return Err(failure);
+    }
+    let done = work(world, lease).await;
+    let closed = world.close().await;
+    let state = done?;
+    closed?;
+    Ok(state)
+}
+
+/// A lock that another run took means that this one must write no more.
+async fn stop_when_lost(world: &Arc<World>, cancel: CancellationToken) {
+    let lost = world.lost_locks().await;
+    if lost.is_empty() {
+        return;
+    }
+    tokio::spawn(async move {
+        let waits = lost.iter().map(|token| Box::pin(token.cancelled()));
+        tokio::select! {
+            _ = select_all(waits) => {
+                tracing::error!("the lock of a target was lost to another run; stopping");
+                cancel.cancel();
+            }
+            () = cancel.cancelled() => {}
+        }
+    });
+}

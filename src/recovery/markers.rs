@@ -1,0 +1,64 @@
+//! The environment's markers on all targets of a run.
+
+use chrono::Utc;
+
+use super::World;
+use crate::access::{Marker, judge};
+use crate::model::{Failure, RunMode};
+use crate::{postgres, store};
+
+/// The environment whose markers scratch carries: no environment can have this name.
+fn marked_as(world: &World) -> String {
+    match world.setting.mode {
+        RunMode::Rehearse => format!("scratch:{}", world.run),
+        _ => world.setting.name.clone(),
+    }
+}
+
+/// The exact command that would mark the targets.
+pub(super) fn init_line(world: &World) -> String {
+    format!("coppice init {} --env {}", world.setting.plan.display(), world.setting.name)
+}
+
+/// Refuses a target that carries no marker, or another's.
+pub(crate) async fn check(world: &World) -> Result<(), Failure> {
+    let (name, init) = (marked_as(world), init_line(world));
+    for target in world.written() {
+        store::check_marker(target, &name, &init).await?;
+    }
+    let pool = world.targets.pool().await?;
+    let identity = postgres::system_identity(pool).await?;
+    let found = postgres::read_marker(pool).await?;
+    judge(found.map(of_database).as_ref(), &name, &identity, &init)
+}
+
+/// A database's marker as the document that is judged.
+pub(super) fn of_database(found: postgres::Marker) -> Marker {
+    Marker {
+        version: Marker::VERSION,
+        environment: found.environment,
+        identity: found.identity,
+        created_at: found.created_at,
+    }
+}
+
+/// Puts the markers where there are none; one that is there must be the same. Gives the names of
+/// the targets that it marked.
+pub(crate) async fn put(world: &World) -> Result<Vec<String>, Failure> {
+    let (name, init) = (marked_as(world), init_line(world));
+    let mut marked = Vec::new();
+    for target in world.written() {
+        let created = store::write_marker(target, &name, &init, Utc::now()).await?;
+        if created == store::Created::Written {
+            marked.push(target.url().to_owned());
+        }
+    }
+    let pool = world.targets.pool().await?;
+    let identity = postgres::system_identity(pool).await?;
+    if postgres::read_marker(pool).await?.is_none() {
+        postgres::write_marker(pool, &name, &identity).await?;
+        marked.push(identity);
+    }
+    check(world).await?;
+    Ok(marked)
+}

@@ -1,0 +1,158 @@
+//! Where a run reads and writes: the environment's own places, or scratch.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::setting::Setting;
+use super::targets::Database;
+use crate::access::SecretRef;
+use crate::canonical::CanonicalStores;
+use crate::model::{Code, Failure, RunId, RunMode, Zone};
+use crate::plan::{OptionValue, PostgisSpec, StoreSpec};
+use crate::postgres::Durability;
+use crate::store::{Location, Store};
+
+/// A store, and the stores of zones that live elsewhere. Secrets are references still.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    url: String,
+    options: BTreeMap<String, OptionValue>,
+    zones: BTreeMap<Zone, String>,
+    base: PathBuf,
+}
+
+/// Where a run reads and writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// The backup store.
+    pub(crate) backup: Place,
+    /// The canonical stores.
+    pub(crate) canonical: Place,
+    /// The store of file-like projections.
+    pub(crate) projections: Place,
+    /// `PostGIS`.
+    pub(crate) database: Database,
+    /// Local copies of published projections.
+    pub(crate) cache: PathBuf,
+    /// The local folder that a rehearsal clears.
+    pub(crate) scratch: Option<PathBuf>,
+}
+
+impl Places {
+    /// Chooses the places of a run. Every name in a rehearsal's scratch holds the run's id.
+    pub(crate) fn of(setting: &Setting, run: RunId, state: &Path) -> Result<Self, Failure> {
+        let base = setting.plan.parent().unwrap_or(Path::new("/")).to_owned();
+        let environment = &setting.environment;
+        let backup = Place::of(&environment.backup, &base)?;
+        if setting.mode == RunMode::Rehearse {
+            return Self::scratch(setting, run, state, &base, backup);
+        }
+        let own = state.join("environments").join(own_name(setting));
+        let database = match &environment.postgis {
+            PostgisSpec::Private {} => {
+                Database::Private { data: own.join("postgres"), durability: Durability::Durable }
+            }
+            PostgisSpec::Server { secret } => {
+                Database::Server { secret: secret.parse::<SecretRef>()?, base: base.clone() }
+            }
+        };
+        Ok(Self {
+            backup,
+            canonical: Place::of(&environment.canonical, &base)?,
+            projections: Place::of(&environment.projections, &base)?,
+            database,
+            cache: own.join("cache"),
+            scratch: None,
+        })
+    }
+
+    fn scratch(
+        setting: &Setting,
+        run: RunId,
+        state: &Path,
+        base: &Path,
+        backup: Place,
+    ) -> Result<Self, Failure> {
+        let local = state.join("scratch").join(run.to_string());
+        let root = match &setting.environment.scratch {
+            Some(spec) => Place::of(spec, base)?.below(&run.to_string()),
+            None => Place::local(&local)?,
+        };
+        Ok(Self {
+            backup,
+            canonical: root.below("canonical"),
+            projections: root.below("projections"),
+            database: Database::Private {
+                data: local.join("postgres"),
+                durability: Durability::Scratch,
+            },
+            cache: local.join("cache"),
+            scratch: Some(local),
+        })
+    }
+}
+
+/// The name of an environment's private folder: two plans with an environment of the same name
+/// keep apart.
+fn own_name(setting: &Setting) -> String {
+    let plan = setting.plan.display().to_string();
+    let digest = crate::digest::Digest::blake3(plan.as_bytes());
+    format!("{}-{}", setting.name, &digest.hex()[..8])
+}
+
+impl Place {
+    fn of(spec: &StoreSpec, base: &Path) -> Result<Self, Failure> {
+        let resolved = spec.resolve(base).map_err(|error| {
+            Failure::permanent(Code::PlanInvalid, format!("failed to read the store {}", spec.url))
+                .because(&error)
+        })?;
+        Ok(Self {
+            url: resolved.url.to_string(),
+            options: spec.options.clone(),
+            zones: resolved.zones.into_iter().map(|(zone, url)| (zone, url.to_string())).collect(),
+            base: base.to_owned(),
+        })
+    }
+
+    fn local(path: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            url: Location::of_path(path)?.url,
+            options: BTreeMap::new(),
+            zones: BTreeMap::new(),
+            base: PathBuf::new(),
+        })
+    }
+
+    fn below(&self, name: &str) -> Self {
+        Self { url: format!("{}/{name}", self.url.trim_end_matches('/')), ..self.clone() }
+    }
+
+    fn location(&self, url: &str) -> Result<Location, Failure> {
+        let mut location = Location::new(url);
+        for (name, value) in &self.options {
+            let value = match value {
+                OptionValue::Plain(value) => value.clone(),
+                OptionValue::Secret { secret } => {
+                    secret.parse::<SecretRef>()?.resolve(&self.base)?.expose().to_owned()
+                }
+            };
+            location.options.insert(name.clone(), value);
+        }
+        Ok(location.with_process_env())
+    }
+}
+
+/// Opens the store of a place.
+pub(crate) fn store(place: &Place) -> Result<Store, Failure> {
+    Ok(Store::open(&place.location(&place.url)?)?)
+}
+
+/// Opens the canonical stores of a run.
+pub(crate) fn canonical(places: &Places) -> Result<CanonicalStores, Failure> {
+    let place = &places.canonical;
+    let mut zones = BTreeMap::new();
+    for (zone, url) in &place.zones {
+        zones.insert(*zone, Store::open(&place.location(url)?)?);
+    }
+    Ok(CanonicalStores::new(store(place)?, zones))
+}

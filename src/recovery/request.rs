@@ -1,0 +1,186 @@
+//! From what the operator asked to a compiled graph: resolves, compiles, writes nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::governance::{self, Governance};
+use super::setting::Setting;
+use super::survey;
+use super::world::World;
+use crate::access::Actor;
+use crate::canonical::{Existing, Filter};
+use crate::journal::{Journal, RunRequest};
+use crate::model::{Code, DatasetVersionId, Failure, JobId, RunId, RunMode};
+use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, compile};
+
+/// What the operator asked.
+pub(crate) struct Request {
+    /// What the run is for.
+    pub(crate) mode: RunMode,
+    /// The plan.
+    pub(crate) plan: LoadedPlan,
+    /// The plan's file.
+    pub(crate) file: PathBuf,
+    /// The environment.
+    pub(crate) env: String,
+    /// The state directory.
+    pub(crate) state: PathBuf,
+    /// The snapshot, by a prefix of its digest.
+    pub(crate) snapshot: Option<String>,
+    /// The newest clean snapshot that is not younger than this.
+    pub(crate) as_of: Option<DateTime<Utc>>,
+    /// The jobs asked for.
+    pub(crate) only: Vec<JobId>,
+    /// Prove again what is recorded as proven.
+    pub(crate) reprove: bool,
+    /// Which part is restored.
+    pub(crate) filter: Filter,
+    /// What to do with other objects in places that may change.
+    pub(crate) existing: Option<Existing>,
+    /// When the incident happened.
+    pub(crate) incident_at: Option<DateTime<Utc>>,
+    /// Whether scratch is left as it is.
+    pub(crate) keep: bool,
+    /// Who, why, and how sure.
+    pub(crate) governance: Governance,
+}
+
+/// A run that could start.
+pub(crate) struct Prepared {
+    /// Its id.
+    pub(crate) run: RunId,
+    /// Its targets, opened.
+    pub(crate) world: Arc<World>,
+    /// The compiled graph.
+    pub(crate) graph: RecoveryGraph,
+    /// Who answers for it.
+    pub(crate) actor: Actor,
+    /// What the journal records of it.
+    pub(crate) record: RunRequest,
+}
+
+/// Why a run cannot be prepared.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Something did not work.
+    Failure(Failure),
+    /// The plan does not fit the facts.
+    Problems(Vec<Problem>),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// Opens the targets that a request means; writes nothing.
+pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result<World, Refusal> {
+    let environment = request
+        .plan
+        .environment(&request.env)
+        .map_err(|problem| Refusal::Problems(vec![problem]))?
+        .clone();
+    let setting = Setting {
+        mode: request.mode,
+        name: request.env.clone(),
+        environment,
+        plan: request.file.clone(),
+        limits: request.plan.plan.spec.limits.clone(),
+        keep: request.keep,
+        existing: request.existing,
+        filter: request.filter.clone(),
+        incident_at: request.incident_at,
+        public: Vec::new(),
+    };
+    Ok(World::open(RunId::now(), setting, &request.state, journal).await?)
+}
+
+/// Resolves and compiles; writes nothing.
+pub(crate) async fn prepare(
+    request: Request,
+    journal: Arc<dyn Journal>,
+) -> Result<Prepared, Refusal> {
+    let mut world = open(&request, journal).await?;
+    let git_commit = governance::judge(&request, &world.setting.environment).await?;
+    let facts = survey::facts(&world, &request).await?;
+    world.setting.public = public(&facts);
+    let plan = in_scope(&request);
+    let graph = compile(&plan, &facts, request.mode).map_err(Refusal::Problems)?;
+    expected(&request, &graph)?;
+    let actor = Actor::resolve(request.governance.actor.as_deref());
+    let record = record(&request, &world, &facts, &actor, git_commit);
+    Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
+}
+
+/// The versions whose names outputs may print.
+fn public(facts: &Facts) -> Vec<(String, DatasetVersionId)> {
+    let public = facts.versions.iter().filter(|v| v.policy_label.is_some_and(|l| l.is_public()));
+    public.map(|version| (version.dataset.clone(), version.version.clone())).collect()
+}
+
+/// A filtered restore takes canonical objects alone: a projection of a part would be a lie.
+fn in_scope(request: &Request) -> LoadedPlan {
+    let mut plan = request.plan.clone();
+    if survey::scope(&request.filter).is_some() {
+        plan.jobs.clear();
+    }
+    plan
+}
+
+fn expected(request: &Request, graph: &RecoveryGraph) -> Result<(), Failure> {
+    match &request.governance.expect_plan {
+        Some(expected) if *expected != graph.plan_digest.to_string() => {
+            let message = format!("the plan is {}, and {expected} was expected", graph.plan_digest);
+            Err(Failure::permanent(Code::PlanInvalid, message)
+                .hint("plan, jobs, snapshot or targets changed; look at `coppice plan` again"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn record(
+    request: &Request,
+    world: &World,
+    facts: &Facts,
+    actor: &Actor,
+    git_commit: Option<String>,
+) -> RunRequest {
+    let objectives = &world.setting.environment.objectives;
+    RunRequest {
+        actor: crate::journal::Actor {
+            principal: actor.principal.clone(),
+            source: actor.source.clone(),
+        },
+        reason: request.governance.reason.clone(),
+        scope: facts.scope.clone(),
+        as_of: facts.snapshot.as_ref().map(|snapshot| snapshot.as_of),
+        incident_at: request.incident_at,
+        rto_target_seconds: objectives.rto.as_ref().map(|period| period.length().as_secs()),
+        rpo_target_seconds: objectives.rpo.as_ref().map(|period| period.length().as_secs()),
+        git_commit,
+        tools: [
+            ("coppice".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("postgis".to_owned(), facts.server.clone()),
+        ]
+        .into(),
+        not_covered: not_covered(request),
+        setting: crate::digest::Digest::blake3(b""),
+    }
+}
+
+fn not_covered(request: &Request) -> Vec<String> {
+    let mut list = Vec::new();
+    if let Some(scope) = survey::scope(&request.filter) {
+        list.push(format!(
+            "all but {scope}; projections: run `coppice rebuild` once the rest is back"
+        ));
+    }
+    if request.mode == RunMode::Rehearse {
+        list.push("the environment's own targets and their credentials".to_owned());
+        list.push("signatures of the ledger head".to_owned());
+    }
+    list
+}

@@ -1,0 +1,158 @@
+//! Where the rows of a rebuild come from: SQL over verified datasets, or another projection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::execution::SendableRecordBatchStream;
+
+use super::pins;
+use super::{GateOutput, World};
+use crate::canonical::catalog;
+use crate::dataset::Session;
+use crate::digest::Digest;
+use crate::engine::StepContext;
+use crate::model::{
+    Code, DatasetVersion, DatasetVersionId, Failure, Finding, JobId, Sink, TableSink, TilesSink,
+    Zone,
+};
+use crate::plan::{RebuildParams, ResolvedInput};
+use crate::projection::{graph, tiles};
+use crate::store::Pin;
+
+/// The rows of a rebuild, and what was found while its inputs were held against the catalog.
+pub(crate) struct Source {
+    /// What the query yields: exactly what the sink stores.
+    pub(crate) rows: SendableRecordBatchStream,
+    /// Whether its inputs hold any row at all.
+    pub(crate) inputs_have_rows: bool,
+}
+
+/// Opens the rows of a rebuild.
+pub(crate) async fn open(
+    world: &Arc<World>,
+    params: &RebuildParams,
+    cx: &StepContext,
+) -> Result<Source, Failure> {
+    match (&params.sink, &params.query) {
+        (Sink::Tiles(sink), _) => from_tables(world, params, sink).await,
+        (sink, Some(sql)) => from_datasets(world, params, sink, sql, cx).await,
+        (_, None) => {
+            Err(Failure::permanent(Code::PlanInvalid, format!("{} has no query", params.job)))
+        }
+    }
+}
+
+async fn from_tables(
+    world: &Arc<World>,
+    params: &RebuildParams,
+    sink: &TilesSink,
+) -> Result<Source, Failure> {
+    let pool = world.targets.pool().await?;
+    let rows = tiles::tiles_source(pool, sink, &tables(&params.inputs)).await?;
+    Ok(Source { rows, inputs_have_rows: true })
+}
+
+/// The tables that a tile archive is made of.
+pub(super) fn tables(inputs: &[ResolvedInput]) -> BTreeMap<JobId, (Digest, TableSink)> {
+    inputs
+        .iter()
+        .filter_map(|input| match input {
+            ResolvedInput::Projection { job, generation, sink: Sink::Postgis(table) } => {
+                Some((job.clone(), (*generation, table.clone())))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+async fn from_datasets(
+    world: &Arc<World>,
+    params: &RebuildParams,
+    sink: &Sink,
+    sql: &str,
+    cx: &StepContext,
+) -> Result<Source, Failure> {
+    let pinned = pinned(cx).await?;
+    let spill = world.spill()?;
+    let mut session = Session::new(world.setting.limits.query_memory_mib, &spill)?;
+    let mut findings = Vec::new();
+    let mut inputs_have_rows = false;
+    for input in &params.inputs {
+        match input {
+            ResolvedInput::Dataset { table, dataset, version, .. } => {
+                let known = version_of(world, dataset, version).await?;
+                // Zero rows are taken for some unless the catalog says that there are none.
+                inputs_have_rows |= known.rows != Some(0);
+                let store = world.canonical.of_zone(Zone::Processed);
+                session.register(table, &known, store, &pinned).await?;
+                findings.extend(session.hold_against_catalog(table).await?);
+            }
+            ResolvedInput::Catalog { versions } => {
+                register_catalog(world, &mut session, versions).await?;
+                inputs_have_rows |= !versions.is_empty();
+            }
+            ResolvedInput::Projection { .. } => {}
+        }
+    }
+    refuse(params, findings)?;
+    let rows = session.query(sql).await?;
+    let rows = match sink {
+        Sink::Graph(_) => graph::source(rows, spill),
+        _ => rows,
+    };
+    Ok(Source { rows, inputs_have_rows })
+}
+
+fn refuse(params: &RebuildParams, findings: Vec<Finding>) -> Result<(), Failure> {
+    if !findings.iter().any(Finding::blocks) {
+        return Ok(());
+    }
+    let message = format!("what {} reads is not what the catalog says", params.job);
+    Err(Failure::permanent(Code::GateShut, message)
+        .hint("the artifact and its catalog disagree: publish a corrected version")
+        .with_findings(findings))
+}
+
+/// All that was verified of the versions whose gates this step waited for.
+async fn pinned(cx: &StepContext) -> Result<BTreeMap<String, Pin>, Failure> {
+    let mut all = BTreeMap::new();
+    for output in cx.inputs.values() {
+        // Proofs of other jobs are among what it waits for, and pin nothing.
+        let Ok(gate) = output.read::<GateOutput>() else { continue };
+        for blob in &gate.pins {
+            let objects = pins::load(cx, blob).await?;
+            all.extend(objects.into_iter().map(|object| (object.key, object.pin)));
+        }
+    }
+    Ok(all)
+}
+
+async fn version_of(
+    world: &World,
+    dataset: &str,
+    version: &DatasetVersionId,
+) -> Result<DatasetVersion, Failure> {
+    let store = world.canonical.of_zone(Zone::Catalog);
+    let (described, findings, _) = catalog::read_version(store, dataset, version).await?;
+    described.ok_or_else(|| {
+        let message = format!("failed to read the catalog of {dataset} {version}");
+        Failure::permanent(Code::GateShut, message).with_findings(findings)
+    })
+}
+
+async fn register_catalog(
+    world: &World,
+    session: &mut Session,
+    versions: &[(String, DatasetVersionId, Digest)],
+) -> Result<(), Failure> {
+    let mut known = Vec::new();
+    let mut quads = Vec::new();
+    for (dataset, version, _) in versions {
+        let store = world.canonical.of_zone(Zone::Catalog);
+        let (described, _, documents) = catalog::read_version(store, dataset, version).await?;
+        quads.extend(documents.quads());
+        known.extend(described);
+    }
+    session.register_catalog(&known, &quads)?;
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Resolve: all the reading that happens before compiling, pinned as facts.
+
+use std::collections::BTreeMap;
+
+use chrono::Utc;
+use futures::TryStreamExt;
+
+use super::request::Request;
+use super::targets::Database;
+use super::world::World;
+use crate::canonical::catalog;
+use crate::canonical::{
+    Accepts, BackupStore, Choice, Filter, Manifest, SnapshotContent, content_digest,
+    snapshot_content,
+};
+use crate::digest::Digest;
+use crate::model::{Code, Failure, JobId, RunMode, Zone};
+use crate::plan::{Environment, Facts, Part, SnapshotFacts, VersionFacts, ZoneFacts};
+use crate::postgres;
+use crate::projection::{graph, postgis, search, tiles};
+use crate::store::{Store, Walked};
+
+/// A catalog document larger than this is none.
+const DOCUMENT_LIMIT: u64 = 64 << 20;
+
+/// Finds out what a plan is compiled with; writes nothing.
+pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Failure> {
+    let mut facts = Facts {
+        environment: request.env.clone(),
+        snapshot: None,
+        versions: Vec::new(),
+        policy_date: request.plan.plan.spec.policy_date.unwrap_or_else(Utc::now),
+        server: server(world).await?,
+        builders: builders(),
+        live: BTreeMap::new(),
+        scope: scope(&request.filter),
+        only: request.only.clone(),
+        reprove: request.reprove,
+        keep: request.keep,
+    };
+    match request.mode {
+        RunMode::Restore | RunMode::Rehearse => {
+            let backup = world.backup()?;
+            let (digest, manifest) = choose(backup, request, &world.setting.environment).await?;
+            let content = snapshot_content(backup, &manifest).await?;
+            facts.snapshot = Some(snapshot(digest, &manifest, &content, &request.filter));
+            facts.versions = sealed_versions(&content, &request.filter);
+        }
+        RunMode::Rebuild => {
+            facts.versions = versions_in_place(world).await?;
+            facts.live = live(world, request).await?;
+        }
+        RunMode::Rollback => facts.live = live(world, request).await?,
+    }
+    Ok(facts)
+}
+
+/// What a filter left in, in words; `None` is everything.
+pub(super) fn scope(filter: &Filter) -> Option<String> {
+    let zones = filter.zones.iter().map(|zone| format!("zone {zone}"));
+    let datasets = filter.datasets.iter().map(|dataset| format!("dataset {dataset}"));
+    let prefix = filter.prefix.iter().map(|prefix| format!("prefix {prefix}"));
+    let parts: Vec<_> = zones.chain(datasets).chain(prefix).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The builder versions of this program.
+fn builders() -> BTreeMap<String, u32> {
+    [
+        ("postgis", postgis::BUILDER),
+        ("search", search::BUILDER),
+        ("graph", graph::BUILDER),
+        ("tiles", tiles::BUILDER),
+    ]
+    .map(|(kind, builder)| (kind.to_owned(), builder))
+    .into()
+}
+
+/// The server that will run: of a private cluster what is installed, without starting it.
+async fn server(world: &World) -> Result<String, Failure> {
+    match &world.places.database {
+        Database::Private { data, .. } => Ok(postgres::installed_identity(data)?),
+        Database::Server { .. } => {
+            Ok(postgres::server_identity(world.targets.pool().await?).await?)
+        }
+    }
+}
+
+/// Chooses the snapshot among those that the environment accepts.
+pub(crate) async fn choose(
+    backup: &BackupStore,
+    request: &Request,
+    environment: &Environment,
+) -> Result<(Digest, Manifest), Failure> {
+    let choice = match (&request.snapshot, request.as_of) {
+        (Some(id), _) => Choice::Named(id.clone()),
+        (None, Some(at)) => Choice::AsOf(at),
+        (None, None) => Choice::NewestClean,
+    };
+    Ok(backup.choose(&choice, &accepts(environment, &request.env)).await?)
+}
+
+/// Whose snapshots an environment accepts: by default its own.
+pub(crate) fn accepts(environment: &Environment, name: &str) -> Accepts {
+    let listed = &environment.accepts_snapshots_from;
+    let environments = if listed.is_empty() { vec![name.to_owned()] } else { listed.clone() };
+    Accepts::Only { environments, unnamed: false }
+}
+
+fn snapshot(
+    digest: Digest,
+    manifest: &Manifest,
+    content: &SnapshotContent,
+    filter: &Filter,
+) -> SnapshotFacts {
+    let mut zones: BTreeMap<Zone, BTreeMap<Part, ZoneFacts>> = BTreeMap::new();
+    for (zone, held) in &content.zones {
+        for shard in held.shards.iter().filter(|shard| filter.may_hold(shard)) {
+            let parts = zones.entry(*zone).or_default();
+            let facts = parts.entry(part_of(*zone, &shard.prefix)).or_insert(ZoneFacts {
+                objects: 0,
+                bytes: 0,
+                shards: 0,
+            });
+            facts.objects += shard.objects;
+            facts.bytes += shard.bytes;
+            facts.shards += 1;
+        }
+    }
+    SnapshotFacts { digest, as_of: manifest.as_of, zones }
+}
+
+/// The part of a zone that a shard belongs to; no shard holds keys of two.
+pub(super) fn part_of(zone: Zone, prefix: &str) -> Part {
+    let parts: &[Part] = match zone {
+        Zone::Catalog => &[Part::Releases, Part::Documents],
+        Zone::Audit => &[Part::Head, Part::Records],
+        _ => &[Part::All],
+    };
+    parts.iter().copied().find(|part| part.holds(prefix)).unwrap_or(Part::All)
+}
+
+fn sealed_versions(content: &SnapshotContent, filter: &Filter) -> Vec<VersionFacts> {
+    let bytes = |dataset: &str, version: &str| {
+        let prefix = format!("processed/{dataset}/{version}/");
+        let shards = content.zones.get(&Zone::Processed).map(|zone| &zone.shards);
+        let mine = shards.into_iter().flatten().filter(|shard| shard.prefix == prefix);
+        mine.map(|shard| shard.bytes).sum()
+    };
+    let whole = |version: &&crate::canonical::VersionContent| {
+        let (dataset, id) = (&version.dataset, &version.version);
+        ["processed", "catalog"].iter().all(|zone| filter.holds(&format!("{zone}/{dataset}/{id}/")))
+    };
+    content
+        .versions
+        .iter()
+        .filter(whole)
+        .map(|version| VersionFacts {
+            dataset: version.dataset.clone(),
+            version: version.version.clone(),
+            policy_label: version.policy_label,
+            embargo_until: None,
+            released: version.released,
+            rows: None,
+            bytes: bytes(&version.dataset, version.version.as_str()),
+            artifacts: version.artifacts,
+            catalog: version.catalog,
+        })
+        .collect()
+}
+
+/// What the canonical stores hold: by what the catalog and `checksums.json` say, and proven later.
+async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> {
+    let store = world.canonical.of_zone(Zone::Catalog);
+    let mut facts = Vec::new();
+    for known in catalog::versions(store).await? {
+        let (described, _, documents) =
+            catalog::read_version(store, &known.dataset, &known.version).await?;
+        let Some(described) = described else { continue };
+        let listed = documents.artifacts();
+        facts.push(VersionFacts {
+            artifacts: content_digest(listed.iter().map(|(key, digest, _)| (&**key, digest))),
+            catalog: documents_digest(store, &known.dataset, known.version.as_str()).await?,
+            dataset: known.dataset,
+            version: known.version,
+            policy_label: described.policy_label,
+            embargo_until: described.embargo_until,
+            released: known.released,
+            rows: described.rows,
+            bytes: listed.iter().map(|(_, _, size)| size).sum(),
+        });
+    }
+    Ok(facts)
+}
+
+async fn documents_digest(store: &Store, dataset: &str, version: &str) -> Result<Digest, Failure> {
+    let mut walk = store.walk(&format!("catalog/{dataset}/{version}"));
+    let mut digests = Vec::new();
+    while let Some(walked) = walk.try_next().await? {
+        let Walked::Object(meta) = walked else { continue };
+        if let Some((bytes, meta)) = store.read(&meta.key, DOCUMENT_LIMIT).await? {
+            digests.push((meta.key, Digest::blake3(&bytes)));
+        }
+    }
+    digests.sort();
+    Ok(content_digest(digests.iter().map(|(key, digest)| (&**key, digest))))
+}
+
+/// The live generation of each job, where it has one.
+async fn live(world: &World, request: &Request) -> Result<BTreeMap<JobId, Digest>, Failure> {
+    let mut live = BTreeMap::new();
+    for (job, loaded) in &request.plan.jobs {
+        let target = world.targets.of(&loaded.job.spec.sink).await?;
+        if let Some(generation) = target.live(job).await? {
+            live.insert(job.clone(), generation);
+        }
+    }
+    Ok(live)
+}
+
+impl World {
+    /// The backup store of the run.
+    pub(super) fn backup(&self) -> Result<&BackupStore, Failure> {
+        self.backup.as_ref().ok_or_else(|| {
+            Failure::permanent(Code::Internal, "a rebuild or rollback has no backup store")
+        })
+    }
+}

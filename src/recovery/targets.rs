@@ -1,0 +1,145 @@
+//! The targets of projections: one registry, opened when a step first needs them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+
+use crate::access::SecretRef;
+use crate::model::{Code, Failure, Sink};
+use crate::postgres::{Cluster, Durability, connect_options, open_pool};
+use crate::projection::files::Files;
+use crate::projection::graph::GraphProjection;
+use crate::projection::postgis::PostgisProjection;
+use crate::projection::search::SearchProjection;
+use crate::projection::tiles::TilesProjection;
+use crate::projection::{Change, Projection};
+use crate::store::Store;
+
+/// Where `PostGIS` is. A secret stays a reference until the first connection.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    /// A private cluster.
+    Private {
+        /// The folder of its data.
+        data: PathBuf,
+        /// Whether it outlives the run.
+        durability: Durability,
+    },
+    /// A server that somebody runs.
+    Server {
+        /// Where its URL is.
+        secret: SecretRef,
+        /// The folder that a file reference is relative to.
+        base: PathBuf,
+    },
+}
+
+/// The targets of projections.
+pub(crate) struct Targets {
+    database: Database,
+    files: Files,
+    store: Store,
+    postgis: OnceCell<(PgPool, Option<Cluster>)>,
+}
+
+impl Targets {
+    /// Names the targets; opens none of them. `cache` is a local folder for copies of what is
+    /// published.
+    pub(crate) fn new(database: Database, store: Store, cache: &Path) -> Self {
+        let files = Files::new(store.clone(), cache.to_owned());
+        Self { database, files, store, postgis: OnceCell::new() }
+    }
+
+    /// The store of file-like projections.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The shared part of file-like projections.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The registry: which projection fills which sink.
+    pub(crate) async fn of(&self, sink: &Sink) -> Result<Arc<dyn Projection>, Failure> {
+        Ok(match sink {
+            Sink::Postgis(_) => Arc::new(PostgisProjection::new(self.pool().await?.clone())),
+            Sink::Search(_) => Arc::new(SearchProjection::new(self.files.clone())),
+            Sink::Graph(_) => Arc::new(GraphProjection::new(self.files.clone())),
+            Sink::Tiles(_) => Arc::new(TilesProjection::new(self.files.clone())),
+        })
+    }
+
+    /// Sorts changes by target: `PostGIS` first, then what hangs on the live pointer, which all
+    /// file-like projections share and switch at once.
+    pub(crate) async fn grouped(
+        &self,
+        set: &[Change],
+    ) -> Result<Vec<(Arc<dyn Projection>, Vec<Change>)>, Failure> {
+        let is_table = |change: &&Change| matches!(change.sink, Sink::Postgis(_));
+        let tables: Vec<_> = set.iter().filter(is_table).cloned().collect();
+        let files: Vec<_> = set.iter().filter(|change| !is_table(change)).cloned().collect();
+        let mut groups = Vec::new();
+        for changes in [tables, files] {
+            if let Some(first) = changes.first() {
+                groups.push((self.of(&first.sink).await?, changes));
+            }
+        }
+        Ok(groups)
+    }
+
+    /// Connections to `PostGIS`; starts the private cluster where it is one.
+    pub(crate) async fn pool(&self) -> Result<&PgPool, Failure> {
+        Ok(&self.postgis.get_or_try_init(|| self.connect()).await?.0)
+    }
+
+    /// The reference under which locks and receipts name the database; holds no secret.
+    pub(crate) fn database_name(&self) -> String {
+        match &self.database {
+            Database::Private { data, .. } => format!("postgres:{}", data.display()),
+            Database::Server { secret, .. } => format!("postgres:{secret}"),
+        }
+    }
+
+    /// Closes connections, and stops the private cluster if this process started or used one.
+    pub(crate) async fn close(&self) -> Result<(), Failure> {
+        if let Some((pool, cluster)) = self.postgis.get() {
+            pool.close().await;
+            if let Some(cluster) = cluster {
+                cluster.stop().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a scratch cluster with all its data, also one that a killed run left.
+    pub(crate) async fn remove_scratch_cluster(&self) -> Result<(), Failure> {
+        if let Some((pool, _)) = self.postgis.get() {
+            pool.close().await;
+        }
+        match &self.database {
+            Database::Private { data, durability: Durability::Scratch } => {
+                if let Some(cluster) = Cluster::find(data)? {
+                    cluster.remove().await?;
+                }
+                Ok(())
+            }
+            _ => Err(Failure::permanent(Code::Internal, "asked to remove what is not scratch")),
+        }
+    }
+
+    async fn connect(&self) -> Result<(PgPool, Option<Cluster>), Failure> {
+        match &self.database {
+            Database::Private { data, durability } => {
+                let cluster = Cluster::ensure(data, *durability).await?;
+                Ok((open_pool(cluster.options()).await?, Some(cluster)))
+            }
+            Database::Server { secret, base } => {
+                let url = secret.resolve(base)?;
+                Ok((open_pool(connect_options(url.expose())?).await?, None))
+            }
+        }
+    }
+}

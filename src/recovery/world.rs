@@ -1,0 +1,163 @@
+//! All that the actions of one run share: the targets, opened from the run's setting.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::places::{self, Places};
+use super::setting::Setting;
+use super::targets::Targets;
+use crate::canonical::{BackupStore, CanonicalStores};
+use crate::engine::StepContext;
+use crate::journal::Journal;
+use crate::model::{Code, Failure, RunId, RunMode};
+use crate::projection::StageContext;
+use crate::{postgres, store};
+
+/// What the actions of a run work on.
+pub(crate) struct World {
+    /// The run.
+    pub(crate) run: RunId,
+    /// What it was asked.
+    pub(crate) setting: Setting,
+    /// The canonical stores that are restored or read.
+    pub(crate) canonical: CanonicalStores,
+    /// The backup store; a rebuild and a rollback have none.
+    pub(crate) backup: Option<BackupStore>,
+    /// Where projections go.
+    pub(crate) targets: Targets,
+    /// The state directory.
+    pub(crate) state: PathBuf,
+    /// What was found where.
+    pub(crate) places: Places,
+    /// The journal of the run.
+    pub(crate) journal: Arc<dyn Journal>,
+    locks: Mutex<Locks>,
+}
+
+#[derive(Default)]
+struct Locks {
+    stores: Vec<store::TargetLock>,
+    database: Option<postgres::TargetLock>,
+}
+
+impl World {
+    /// Opens what a run works on; writes nothing. A rehearsal opens scratch and the backup, and
+    /// never resolves the credentials of the environment's own targets.
+    pub(crate) async fn open(
+        run: RunId,
+        setting: Setting,
+        state: &Path,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, Failure> {
+        let places = Places::of(&setting, run, state)?;
+        let canonical = places::canonical(&places)?;
+        let backup = match setting.mode {
+            RunMode::Restore | RunMode::Rehearse => {
+                Some(BackupStore::open(places::store(&places.backup)?).await?)
+            }
+            RunMode::Rebuild | RunMode::Rollback => None,
+        };
+        let projections = places::store(&places.projections)?;
+        let targets = Targets::new(places.database.clone(), projections, &places.cache);
+        Ok(Self {
+            run,
+            setting,
+            canonical,
+            backup,
+            targets,
+            state: state.to_owned(),
+            places,
+            journal,
+            locks: Mutex::default(),
+        })
+    }
+
+    /// The stores that the run writes to.
+    pub(crate) fn written(&self) -> Vec<&store::Store> {
+        let mut stores: Vec<_> = self.canonical.all().collect();
+        stores.push(self.targets.store());
+        stores
+    }
+
+    /// The names under which the journal claims the run's targets.
+    pub(crate) fn target_names(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.written().iter().map(|store| store.identity().to_owned()).collect();
+        names.push(self.targets.database_name());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Takes the lock of every target, all or none.
+    pub(crate) async fn lock(&self, holder: &str, epoch: u64) -> Result<(), Failure> {
+        let mut locks = self.locks.lock().await;
+        let taken = self.take_locks(&mut locks, holder, epoch).await;
+        if taken.is_err() {
+            let half_taken = std::mem::take(&mut *locks);
+            give_back(half_taken).await?;
+        }
+        taken
+    }
+
+    async fn take_locks(&self, locks: &mut Locks, holder: &str, epoch: u64) -> Result<(), Failure> {
+        let lease = std::time::Duration::from_secs(crate::journal::LEASE_SECONDS);
+        let by = store::Holder { name: holder.to_owned(), run: self.run, epoch };
+        for target in self.written() {
+            locks.stores.push(store::TargetLock::take(target, &by, lease).await?);
+        }
+        let pool = self.targets.pool().await?;
+        locks.database = Some(postgres::TargetLock::take(pool, self.run, holder, epoch).await?);
+        Ok(())
+    }
+
+    /// Lets every lock go.
+    pub(crate) async fn give_locks_back(&self) -> Result<(), Failure> {
+        let held = std::mem::take(&mut *self.locks.lock().await);
+        give_back(held).await
+    }
+
+    /// Lets every lock go and closes connections.
+    pub(crate) async fn close(&self) -> Result<(), Failure> {
+        let given_back = self.give_locks_back().await;
+        self.targets.close().await?;
+        given_back
+    }
+
+    /// A folder for what does not fit into memory.
+    pub(crate) fn spill(&self) -> Result<PathBuf, Failure> {
+        let folder = self.state.join("spill").join(self.run.to_string());
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let message = format!("failed to create {}", folder.display());
+            Failure::permanent(Code::NoSpace, message).because(&error)
+        })?;
+        Ok(folder)
+    }
+
+    /// Whether a lock was lost to another run.
+    pub(crate) async fn lost_locks(&self) -> Vec<tokio_util::sync::CancellationToken> {
+        self.locks.lock().await.stores.iter().map(store::TargetLock::lost).collect()
+    }
+
+    /// What a projection needs to know of the run that fills it.
+    pub(crate) fn stage_context(&self, cx: &StepContext) -> StageContext {
+        StageContext {
+            run: self.run,
+            epoch: cx.unit.epoch,
+            cancel: cx.cancel.clone(),
+            meter: cx.meter.clone(),
+        }
+    }
+}
+
+async fn give_back(locks: Locks) -> Result<(), Failure> {
+    for lock in locks.stores {
+        lock.release().await?;
+    }
+    if let Some(lock) = locks.database {
+        lock.release().await?;
+    }
+    Ok(())
+}

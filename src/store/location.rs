@@ -1,0 +1,143 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use object_store::aws::AmazonS3ConfigKey;
+use object_store::azure::AzureConfigKey;
+use object_store::gcp::GoogleConfigKey;
+use url::Url;
+
+use super::StoreError;
+
+/// Where a store is and how its client is set up. The options may hold secrets: never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Location {
+    /// `file://`, `s3://`, `gs://`, `az://` or `memory://`; no credentials in it.
+    pub(crate) url: String,
+    /// The client's options, secrets resolved.
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.options.keys().collect();
+        f.debug_struct("Location").field("url", &self.url).field("options", &names).finish()
+    }
+}
+
+impl Location {
+    /// A location without options.
+    pub(crate) fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), options: BTreeMap::new() }
+    }
+
+    /// Reads an URL, or a path relative to `base`.
+    pub(crate) fn parse(text: &str, base: &Path) -> Result<Self, StoreError> {
+        if text.contains("://") {
+            return Ok(Self::new(text));
+        }
+        Self::of_path(&base.join(text))
+    }
+
+    /// The location of a directory.
+    pub(crate) fn of_path(path: &Path) -> Result<Self, StoreError> {
+        let bad = |why: &str| StoreError::Location {
+            url: path.display().to_string(),
+            why: why.to_owned(),
+        };
+        let path = std::path::absolute(path).map_err(|e| bad(&e.to_string()))?;
+        let url = Url::from_file_path(plain(&path)).map_err(|()| bad("it is no absolute path"))?;
+        Ok(Self::new(url))
+    }
+
+    /// Adds what the process's environment says of cloud credentials, as the vendors' tools do.
+    #[must_use]
+    pub(crate) fn with_process_env(mut self) -> Self {
+        let scheme = self.url.split(':').next().unwrap_or_default().to_owned();
+        for (name, value) in std::env::vars() {
+            let option = name.to_ascii_lowercase();
+            let known = option.contains('_') && knows_option(&scheme, &option);
+            if known && ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|p| name.starts_with(p)) {
+                self.options.entry(option).or_insert(value);
+            }
+        }
+        self
+    }
+
+    /// Reads the URL and refuses what would be dropped or misread without a word.
+    pub(super) fn checked(&self) -> Result<Url, StoreError> {
+        let bad = |why: &str| StoreError::Location {
+            // What stands before an `@` may be a password.
+            url: self.url.rsplit('@').next().unwrap_or_default().to_owned(),
+            why: why.to_owned(),
+        };
+        let url = Url::parse(&self.url).map_err(|e| bad(&e.to_string()))?;
+        if url.password().is_some() || (!url.username().is_empty() && !is_azure(url.scheme())) {
+            return Err(bad("credentials do not belong into it; give them as options"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(bad("write `?` as %3F and `#` as %23"));
+        }
+        let known = |name: &&String| !knows_option(url.scheme(), &name.to_ascii_lowercase());
+        if let Some(name) = self.options.keys().find(known) {
+            return Err(bad(&format!("`{name}` is no option of a {} store", url.scheme())));
+        }
+        Ok(url)
+    }
+}
+
+fn is_azure(scheme: &str) -> bool {
+    matches!(scheme, "az" | "adl" | "azure" | "abfs" | "abfss")
+}
+
+fn knows_option(scheme: &str, name: &str) -> bool {
+    match scheme {
+        "s3" | "s3a" => AmazonS3ConfigKey::from_str(name).is_ok(),
+        "gs" => GoogleConfigKey::from_str(name).is_ok(),
+        scheme if is_azure(scheme) => AzureConfigKey::from_str(name).is_ok(),
+        _ => false,
+    }
+}
+
+/// Takes `.` and `..` out of an absolute path, by its letters only.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_shows_no_secret_and_drops_no_option() {
+        let mut location = Location::new("s3://bucket/kfm");
+        location.options.insert("aws_secret_access_key".into(), "hush".into());
+        assert!(location.checked().is_ok());
+        assert!(!format!("{location:?}").contains("hush"));
+        location.options.insert("aws_secret_acces_key".into(), "hush".into());
+        let error = location.checked().unwrap_err().to_string();
+        assert!(error.contains("aws_secret_acces_key") && !error.contains("hush"), "{error}");
+
+        let error = Location::new("s3://me:hush@bucket/x").checked().unwrap_err().to_string();
+        assert!(!error.contains("hush"), "{error}");
+        assert!(Location::new("file:///a#1").checked().is_err());
+    }
+
+    #[test]
+    fn a_path_becomes_a_file_url() {
+        let location = Location::parse("../b c#1", Path::new("/x/a")).unwrap();
+        assert_eq!(location.url, "file:///x/b%20c%231");
+        assert_eq!(Location::parse("memory://t", Path::new("/x")).unwrap().url, "memory://t");
+    }
+}

@@ -1,0 +1,270 @@
+//! Locks on stores: a lease that is renewed, and taken over when its holder is gone.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Pin, Store, StoreError};
+use crate::model::{Code, Failure, RunId};
+
+const KEY: &str = ".coppice/lock.json";
+const LIMIT: u64 = 64 * 1024;
+
+/// Who wants a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// The person.
+    pub(crate) name: String,
+    /// The run.
+    pub(crate) run: RunId,
+    /// The fencing token.
+    pub(crate) epoch: u64,
+}
+
+/// The lock as it stands in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    holder: String,
+    run: RunId,
+    epoch: u64,
+    host: String,
+    /// Processes are numbered within it; two containers may share a host name.
+    pid_space: String,
+    pid: u32,
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+    /// A lock is let go by writing this: a late deletion could hit the next holder's.
+    released: bool,
+}
+
+/// A lock that is held; let go by `release`, else it ends with its lease.
+#[derive(Debug)]
+pub(crate) struct TargetLock {
+    store: Store,
+    record: Record,
+    renewal: JoinHandle<()>,
+    lost: CancellationToken,
+}
+
+impl TargetLock {
+    /// Takes the lock of a store for `lease`, renewed until released. `Locked` while another run,
+    /// or another process of the same run, holds it.
+    pub(crate) async fn take(
+        store: &Store,
+        holder: &Holder,
+        lease: Duration,
+    ) -> Result<Self, Failure> {
+        let record = Record::new(holder, lease);
+        let found = read(store).await?;
+        if let Some((found, _)) = &found
+            && !found.may_be_taken(&record)
+        {
+            return Err(found.refusal(store));
+        }
+        let pin = found.as_ref().map(|(_, pin)| pin);
+        if !store.compare_and_swap(KEY, record.bytes()?, pin).await? {
+            return Err(match read(store).await? {
+                Some((winner, _)) => winner.refusal(store),
+                None => Failure::fenced(Code::Locked, format!("{} is locked", store.url())),
+            });
+        }
+        let lost = CancellationToken::new();
+        let renewal = renew(store.clone(), record.clone(), lease, lost.clone());
+        Ok(Self { store: store.clone(), record, renewal: tokio::spawn(renewal), lost })
+    }
+
+    /// Cancelled when the lock is no longer ours: stop writing.
+    pub(crate) fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    /// Lets the lock go; does nothing to one that another run has taken since.
+    pub(crate) async fn release(mut self) -> Result<(), Failure> {
+        self.renewal.abort();
+        // A renewal that was under way must not come after.
+        let _aborted = (&mut self.renewal).await;
+        let Some((found, pin)) = read(&self.store).await? else { return Ok(()) };
+        if found.is_of(&self.record) {
+            let released = Record { released: true, until: Utc::now(), ..found };
+            self.store.compare_and_swap(KEY, released.bytes()?, Some(&pin)).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TargetLock {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+impl Record {
+    fn new(holder: &Holder, lease: Duration) -> Self {
+        let now = Utc::now();
+        let space = std::fs::read_link("/proc/self/ns/pid");
+        Self {
+            holder: holder.name.clone(),
+            run: holder.run,
+            epoch: holder.epoch,
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            pid_space: space.map(|s| s.display().to_string()).unwrap_or_default(),
+            pid: std::process::id(),
+            since: now,
+            until: now + lease,
+            released: false,
+        }
+    }
+
+    /// Whether the holder is gone: let go, run out, or a process of this machine that is dead.
+    fn may_be_taken(&self, by: &Self) -> bool {
+        let here = !self.pid_space.is_empty()
+            && (&self.host, &self.pid_space) == (&by.host, &by.pid_space);
+        self.released || self.until < Utc::now() || (here && !is_alive(self.pid))
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        (self.run, self.epoch, self.pid, self.since)
+            == (other.run, other.epoch, other.pid, other.since)
+    }
+
+    fn bytes(&self) -> Result<bytes::Bytes, Failure> {
+        let bytes = serde_json::to_vec_pretty(self).map_err(|error| {
+            Failure::permanent(Code::Internal, "failed to write a lock").because(&error)
+        })?;
+        Ok(bytes.into())
+    }
+
+    fn refusal(&self, store: &Store) -> Failure {
+        let at = |time: DateTime<Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let message = format!(
+            "{} is locked by run {} of {} since {}, process {} on {}",
+            store.url(),
+            self.run,
+            self.holder,
+            at(self.since),
+            self.pid,
+            self.host
+        );
+        Failure::fenced(Code::Locked, message).hint(format!(
+            "wait for that run, or stop it; if its process is gone, the lock ends by itself at {}",
+            at(self.until)
+        ))
+    }
+}
+
+fn is_alive(pid: u32) -> bool {
+    std::path::Path::new("/proc").join(pid.to_string()).exists()
+}
+
+async fn read(store: &Store) -> Result<Option<(Record, Pin)>, Failure> {
+    let Some((bytes, meta)) = store.read(KEY, LIMIT).await? else { return Ok(None) };
+    let record = serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::fenced(Code::Locked, format!("failed to read the lock of {}", store.url()))
+            .because(&error)
+            .hint(format!("look at {KEY} there by hand"))
+    })?;
+    Ok(Some((record, meta.pin)))
+}
+
+/// Renews three times per lease. Lost when another has it, or when the lease ran out because the
+/// store could not be reached.
+async fn renew(store: Store, mut record: Record, lease: Duration, lost: CancellationToken) {
+    loop {
+        tokio::time::sleep(lease / 3).await;
+        match renew_once(&store, &record, lease).await {
+            Ok(Some(renewed)) => record = renewed,
+            Ok(None) => break,
+            Err(error) => {
+                tracing::warn!(store = store.url(), error = %error.message, "lock not renewed");
+                if record.until < Utc::now() {
+                    break;
+                }
+            }
+        }
+    }
+    lost.cancel();
+}
+
+async fn renew_once(
+    store: &Store,
+    record: &Record,
+    lease: Duration,
+) -> Result<Option<Record>, Failure> {
+    let Some((found, pin)) = read(store).await? else { return Ok(None) };
+    if !found.is_of(record) || found.released {
+        return Ok(None);
+    }
+    let renewed = Record { until: Utc::now() + lease, ..found };
+    let bytes = renewed.bytes()?;
+    let done: Result<bool, StoreError> = store.compare_and_swap(KEY, bytes, Some(&pin)).await;
+    Ok(done?.then_some(renewed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FailureKind;
+    use crate::store::Location;
+
+    fn holder(epoch: u64) -> Holder {
+        Holder { name: "ops".to_owned(), run: RunId::now(), epoch }
+    }
+
+    fn places() -> (tempfile::TempDir, [Store; 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = format!("memory://lock-{}", RunId::now());
+        let stores = [Location::of_path(folder.path()).unwrap(), Location::new(memory)]
+            .map(|location| Store::open(&location).unwrap());
+        (folder, stores)
+    }
+
+    #[tokio::test]
+    async fn one_holds_and_the_other_is_told_who() {
+        let (_folder, stores) = places();
+        for store in stores {
+            let lease = Duration::from_secs(60);
+            let (first, second) = (holder(1), holder(2));
+            let lock = TargetLock::take(&store, &first, lease).await.unwrap();
+            let refused = TargetLock::take(&store, &second, lease).await.unwrap_err();
+            assert_eq!((refused.kind, refused.code), (FailureKind::Fenced, Code::Locked));
+            assert!(refused.message.contains(&first.run.to_string()), "{refused}");
+            lock.release().await.unwrap();
+            TargetLock::take(&store, &second, lease).await.unwrap().release().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_renewed_and_a_dead_or_silent_holder_is_replaced() {
+        let (_folder, stores) = places();
+        for store in stores {
+            let lease = Duration::from_millis(150);
+            let kept = TargetLock::take(&store, &holder(1), lease).await.unwrap();
+            tokio::time::sleep(lease * 3).await;
+            assert!(TargetLock::take(&store, &holder(2), lease).await.is_err());
+            // The holder falls silent, as when its machine is cut off.
+            kept.renewal.abort();
+            tokio::time::sleep(lease * 2).await;
+            let taken = TargetLock::take(&store, &holder(3), lease * 100).await.unwrap();
+            kept.release().await.unwrap();
+            let (record, pin) = read(&store).await.unwrap().unwrap();
+            assert!(record.is_of(&taken.record) && !record.released);
+            // A process of this machine that is gone need not be waited for.
+            let dead = Record { pid: u32::MAX, ..record };
+            assert!(store.compare_and_swap(KEY, dead.bytes().unwrap(), Some(&pin)).await.unwrap());
+            TargetLock::take(&store, &holder(4), lease).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_holder_learns_that_it_lost_the_lock() {
+        let (_folder, [store, _]) = places();
+        let lock = TargetLock::take(&store, &holder(1), Duration::from_millis(60)).await.unwrap();
+        let (record, pin) = read(&store).await.unwrap().unwrap();
+        let other = Record { run: RunId::now(), epoch: 2, ..record };
+        assert!(store.compare_and_swap(KEY, other.bytes().unwrap(), Some(&pin)).await.unwrap());
+        tokio::time::timeout(Duration::from_secs(5), lock.lost().cancelled()).await.unwrap();
+    }
+}

@@ -1,0 +1,52 @@
+//! Environment markers of stores.
+
+use chrono::{DateTime, Utc};
+
+use super::{Created, Store};
+use crate::access::{Marker, judge};
+use crate::model::{Code, Failure};
+
+const KEY: &str = ".coppice/environment.json";
+const LIMIT: u64 = 64 * 1024;
+
+/// Reads a store's marker.
+pub(crate) async fn read_marker(store: &Store) -> Result<Option<Marker>, Failure> {
+    let Some((bytes, _)) = store.read(KEY, LIMIT).await? else {
+        return Ok(None);
+    };
+    let marker = serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::fenced(Code::Fenced, format!("failed to read the marker of {}", store.url()))
+            .because(&error)
+            .hint(format!("look at {KEY} there by hand"))
+    })?;
+    Ok(Some(marker))
+}
+
+/// Refuses a store that does not carry the environment's marker.
+pub(crate) async fn check_marker(
+    store: &Store,
+    environment: &str,
+    init: &str,
+) -> Result<(), Failure> {
+    let marker = read_marker(store).await?;
+    judge(marker.as_ref(), environment, store.identity(), init)
+}
+
+/// Puts the environment's marker on a store, where there is none; one that is there must be the
+/// same.
+pub(crate) async fn write_marker(
+    store: &Store,
+    environment: &str,
+    init: &str,
+    now: DateTime<Utc>,
+) -> Result<Created, Failure> {
+    let marker = Marker::new(environment, store.identity(), now);
+    let bytes = serde_json::to_vec_pretty(&marker).map_err(|error| {
+        Failure::permanent(Code::Internal, "failed to write an environment marker").because(&error)
+    })?;
+    let created = store.create(KEY, bytes.into()).await?;
+    if created == Created::Exists {
+        check_marker(store, environment, init).await?;
+    }
+    Ok(created)
+}

@@ -1,0 +1,7 @@
+//! How does an object store hold objects? Through `object_store`, in memory or over the network.
+
+mod client;
+mod walk;
+mod write;
+
+pub(super) use client::Remote;

@@ -1,0 +1,192 @@
+//! A workbench: a folder of its own with the Kansas platform, its plan, and a state directory.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a command ended with.
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The JSON document on standard output.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// Demands an exit code, and shows what was said if it is another.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A folder with a platform, a plan and a state directory.
+pub(crate) struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    /// Copies the fixture, the plan and the jobs into a folder of their own.
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("coppice-").tempdir().unwrap();
+        // The user that runs PostgreSQL must be able to enter.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let bench = Self { dir };
+        for (from, to) in
+            [("fixtures/kansas", "origin"), ("plans", "plans"), ("rebuild", "rebuild")]
+        {
+            copy(&repository().join(from), &bench.path(to));
+        }
+        bench
+    }
+
+    /// A path on the bench.
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// A path on the bench as text.
+    pub(crate) fn at(&self, below: &str) -> String {
+        self.path(below).display().to_string()
+    }
+
+    /// The canonical store of the environment `dev`.
+    pub(crate) fn canonical(&self) -> PathBuf {
+        self.path(".coppice/dev/canonical")
+    }
+
+    /// The backup store of the environment `dev`.
+    pub(crate) fn backup(&self) -> PathBuf {
+        self.path(".coppice/dev/backup")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coppice"));
+        command.args(args).args(["--state", &self.at("state")]).current_dir(self.dir.path());
+        command.env_remove("COPPICE_ENV").env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `coppice` to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        Ended::of(&self.command(args).output().unwrap())
+    }
+
+    /// Runs `coppice ... --format json` to its end.
+    pub(crate) fn json(&self, args: &[&str]) -> Ended {
+        self.run(&[args, &["--format", "json"]].concat())
+    }
+
+    /// Starts `coppice` and leaves it running.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Seals a snapshot of the origin as the environment `dev`.
+    pub(crate) fn seal(&self) -> Value {
+        let sealed = self.json(&[
+            "snapshot",
+            "--from",
+            "origin",
+            "--to",
+            ".coppice/dev/backup",
+            "--plan",
+            "plans/kansas.yaml",
+            "--env",
+            "dev",
+        ]);
+        sealed.expect(0).json()
+    }
+
+    /// Marks the targets of `dev`.
+    pub(crate) fn init(&self) {
+        self.run(&["init", "plans/kansas.yaml", "--env", "dev"]).expect(0);
+    }
+
+    /// Runs a command on the plan and the environment `dev`; gives the receipt's predicate.
+    #[track_caller]
+    pub(crate) fn receipt(&self, code: i32, args: &[&str]) -> Value {
+        let args = [&args[..1], &["plans/kansas.yaml", "--env", "dev"], &args[1..]].concat();
+        self.json(&args).expect(code).json()["predicate"].clone()
+    }
+
+    /// The newest run that the journal knows.
+    pub(crate) fn newest_run(&self) -> Option<String> {
+        let runs = self.json(&["runs"]).expect(0).json();
+        runs["runs"][0]["run_id"].as_str().map(str::to_owned)
+    }
+}
+
+impl Drop for Bench {
+    /// Stops the private clusters that a test left up.
+    fn drop(&mut self) {
+        let mut pids = Vec::new();
+        find(self.dir.path(), "postmaster.pid", &mut pids);
+        for file in pids {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            if let Some(pid) = text.lines().next() {
+                let _ = Command::new("kill").args(["-QUIT", pid.trim()]).status();
+            }
+        }
+    }
+}
+
+/// The folder of the repository.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Copies a folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+/// Every file of that name below a folder that can be entered.
+pub(crate) fn find(folder: &Path, name: &str, into: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.is_symlink() {
+            find(&path, name, into);
+        } else if path.file_name().is_some_and(|found| found == name) {
+            into.push(path);
+        }
+    }
+}
+
+/// Runs a Python program with the independent readers that set-up installs; gives its JSON.
+pub(crate) fn python(program: &str, args: &[&str]) -> Value {
+    let interpreter = repository().join("target/venv/bin/python");
+    let output = Command::new(&interpreter).arg("-c").arg(program).args(args).output();
+    let output =
+        output.unwrap_or_else(|e| panic!("{}: {e}; run `make setup`", interpreter.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}

@@ -1,0 +1,108 @@
+//! Kill -9 at any instant: what was acknowledged stays done, and `resume` comes to the same end.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::bench::Bench;
+
+/// What a receipt says that must not depend on interruptions.
+fn end(receipt: &Value) -> Vec<(Value, Value, Value)> {
+    let mut jobs: Vec<_> = receipt["projections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["job"].clone(), p["projection_digest"].clone(), p["proven"].clone()))
+        .collect();
+    jobs.sort_by_key(|(job, ..)| job.to_string());
+    jobs
+}
+
+/// Waits until a step of the newest run is in a state, or the time is over.
+fn wait_for(bench: &Bench, step: &str, states: &[&str]) -> bool {
+    let until = Instant::now() + Duration::from_secs(120);
+    while Instant::now() < until {
+        if let Some(run) = bench.newest_run() {
+            let status = bench.json(&["status", &run]).expect(0).json();
+            let steps = status["steps"].as_array().cloned().unwrap_or_default();
+            let state = steps.iter().find(|s| s["id"] == step).map(|s| s["state"].clone());
+            if state.is_some_and(|state| states.iter().any(|wanted| state == *wanted)) {
+                return true;
+            }
+        }
+        sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+fn killed_at(step: &str, states: &[&str]) {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let mut child = bench.start(&["restore", "plans/kansas.yaml", "--env", "dev"]);
+    assert!(wait_for(&bench, step, states), "{step} never came to {states:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = bench.newest_run().unwrap();
+    let before = bench.json(&["status", &run]).expect(0).json();
+    let resumed = bench.json(&["resume", &run]).expect(0).json()["predicate"].clone();
+    assert_eq!(resumed["outcome"], "recovered", "{resumed:#}");
+
+    // What was acknowledged before the kill was not done again.
+    for step in before["steps"].as_array().unwrap().iter().filter(|s| s["state"] == "succeeded") {
+        let steps = resumed["steps"].as_array().unwrap();
+        let after = steps.iter().find(|s| s["id"] == step["id"]).unwrap();
+        assert_eq!(after["finished_at"], step["finished_at"], "{}", step["id"]);
+    }
+    let undisturbed = Bench::new();
+    undisturbed.seal();
+    undisturbed.init();
+    let whole = undisturbed.receipt(0, &["restore"]);
+    assert_eq!(end(&resumed), end(&whole));
+    let verified =
+        bench.json(&["verify", ".coppice/dev/canonical", "--against", ".coppice/dev/backup"]);
+    let findings = verified.json()["findings"].clone();
+    assert_eq!(findings, Value::Array(vec![]), "the restored store is not what was sealed");
+}
+
+#[test]
+fn killed_while_restoring() {
+    killed_at("restore/objects/processed", &["running", "succeeded"]);
+}
+
+#[test]
+fn killed_while_rebuilding() {
+    killed_at("rebuild/postgis/places", &["running", "succeeded"]);
+}
+
+#[test]
+fn killed_around_the_cutover() {
+    killed_at("cutover/decide", &["running", "succeeded"]);
+}
+
+#[test]
+fn an_interrupt_drains_and_can_be_resumed() {
+    let bench = Bench::new();
+    bench.seal();
+    let mut child = bench.start(&["rehearse", "plans/kansas.yaml", "--env", "dev"]);
+    assert!(wait_for(&bench, "rebuild/postgis/counties", &["running", "succeeded"]));
+    let pid = child.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let run = bench.newest_run().unwrap();
+    let resumed = bench.json(&["resume", &run]).expect(0).json();
+    assert_eq!(resumed["predicate"]["outcome"], "recovered");
+}
+
+#[test]
+fn two_processes_cannot_drive_one_target() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let mut first = bench.start(&["restore", "plans/kansas.yaml", "--env", "dev"]);
+    assert!(wait_for(&bench, "fence", &["running", "succeeded"]));
+    let second = bench.json(&["restore", "plans/kansas.yaml", "--env", "dev"]).expect(5).json();
+    assert_eq!(second["error"]["code"], "locked", "{second:#}");
+    assert!(first.wait().unwrap().success());
+}

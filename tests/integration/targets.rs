@@ -1,0 +1,181 @@
+//! Restore, rebuild and rollback on the environment's own targets, read by others' readers.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, find, python};
+
+fn restored() -> (Bench, Value) {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let receipt = bench.receipt(0, &["restore"]);
+    (bench, receipt)
+}
+
+fn outcomes(receipt: &Value) -> Vec<(String, String)> {
+    let mut all: Vec<_> = receipt["projections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| {
+            let text = |name: &str| p[name].as_str().unwrap_or_default().to_owned();
+            (text("job"), text("outcome"))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// The published file of a job's live generation.
+fn published(bench: &Bench, receipt: &Value, job: &str, name: &str) -> PathBuf {
+    let projections = receipt["projections"].as_array().unwrap();
+    let projection = projections.iter().find(|p| p["job"] == job).unwrap();
+    let generation = projection["generation"].as_str().unwrap().trim_start_matches("blake3:");
+    let root = bench.path(".coppice/dev/projections/generations").join(job);
+    let mut found = Vec::new();
+    find(&root, name, &mut found);
+    found.retain(|path| path.to_string_lossy().contains(generation));
+    assert_eq!(found.len(), 1, "{name} below {}", root.display());
+    found.remove(0)
+}
+
+#[test]
+fn a_restore_is_whole_and_a_second_one_changes_nothing() {
+    let (bench, first) = restored();
+    assert_eq!(first["outcome"], "recovered");
+    let against = ["verify", ".coppice/dev/canonical", "--against", ".coppice/dev/backup"];
+    assert_eq!(bench.json(&against).expect(0).json()["findings"], Value::Array(vec![]));
+    let second = bench.receipt(0, &["restore"]);
+    for (job, outcome) in outcomes(&second) {
+        assert_eq!(outcome, "unchanged", "{job}");
+    }
+    // The ledger grew by one record each, and its chain is whole.
+    let ledger = second["gates"].as_array().unwrap().iter().find(|g| g["id"] == "ledger").unwrap();
+    assert_eq!(ledger["open"], true);
+}
+
+#[test]
+fn an_independent_reader_reads_the_tiles() {
+    let (bench, receipt) = restored();
+    let archive = published(&bench, &receipt, "tiles/kansas", "tiles.pmtiles");
+    let read = python(
+        r#"
+import gzip, json, sys
+import mapbox_vector_tile
+from pmtiles.reader import Reader, MmapSource, all_tiles
+with open(sys.argv[1], "rb") as f:
+    source = MmapSource(f)
+    reader = Reader(source)
+    header, metadata = reader.header(), reader.metadata()
+    def decode(data):
+        return mapbox_vector_tile.decode(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+    tiles = list(all_tiles(source))
+    ids = set()
+    for (z, x, y), data in tiles:
+        if z == header["max_zoom"]:
+            for feature in decode(data).get("counties", {"features": []})["features"]:
+                ids.add(feature["properties"]["geoid"])
+    zero = decode(reader.get(0, 0, 0))
+    print(json.dumps({"tiles": len(tiles), "clustered": header["clustered"],
+        "version": header["version"], "max_zoom": header["max_zoom"],
+        "west": header["min_lon_e7"] / 1e7, "north": header["max_lat_e7"] / 1e7,
+        "layers": sorted(l["id"] for l in metadata["vector_layers"]),
+        "attribution": metadata.get("attribution"), "counties": len(ids),
+        "zero": sorted(zero)}))
+"#,
+        &[&archive.display().to_string()],
+    );
+    assert_eq!(read["version"], 3, "{read:#}");
+    assert_eq!(read["clustered"], true);
+    assert_eq!(read["layers"], serde_json::json!(["airports", "counties", "places"]));
+    assert_eq!(read["counties"], 105, "every county is at the highest zoom");
+    assert!(read["tiles"].as_u64().unwrap() > 50, "{read:#}");
+    assert!((read["west"].as_f64().unwrap() + 102.05).abs() < 0.1, "{read:#}");
+    assert!(read["attribution"].as_str().is_some_and(|a| !a.is_empty()));
+}
+
+#[test]
+fn an_independent_store_answers_the_graph() {
+    let (bench, receipt) = restored();
+    let file = published(&bench, &receipt, "graph/kansas", "graph.nq.zst");
+    let plain = bench.path("graph.nq");
+    let bytes = zstd::decode_all(fs::File::open(file).unwrap()).unwrap();
+    fs::write(&plain, &bytes).unwrap();
+    let lines: Vec<_> = bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
+    assert!(lines.is_sorted(), "the quads are not sorted");
+    assert!(!lines.iter().any(|line| line.starts_with(b"_:")), "a blank node was left");
+    let answer = python(
+        r#"
+import json, sys
+import pyoxigraph as ox
+store = ox.Store()
+store.load(path=sys.argv[1], format=ox.RdfFormat.N_QUADS)
+rows = store.query("""
+SELECT DISTINCT ?name WHERE {
+  GRAPH ?g { ?place ?in ?county . ?county ?label "Sedgwick" . ?place ?label ?name }
+  FILTER(CONTAINS(LCASE(STR(?in)), "county"))
+} ORDER BY ?name""")
+print(json.dumps({"quads": len(store), "places": [r["name"].value for r in rows]}))
+"#,
+        &[&plain.display().to_string()],
+    );
+    let places = answer["places"].to_string();
+    assert!(places.contains("Wichita") && !places.contains("Topeka"), "{answer:#}");
+}
+
+#[test]
+fn a_changed_job_is_rebuilt_with_its_dependants_and_rolled_back() {
+    let (bench, before) = restored();
+    let untouched = bench.receipt(0, &["rebuild"]);
+    assert!(
+        outcomes(&untouched).iter().all(|(_, outcome)| outcome == "unchanged"),
+        "{untouched:#}"
+    );
+
+    // A migration: the places get another column order through another query.
+    let sql = bench.path("rebuild/postgis/places.sql");
+    let text = fs::read_to_string(&sql).unwrap();
+    fs::write(&sql, format!("{text}\nORDER BY 1\n")).unwrap();
+    let rebuilt = bench.receipt(0, &["rebuild", "--only", "postgis/places"]);
+    let changed: Vec<_> = outcomes(&rebuilt);
+    assert_eq!(
+        changed
+            .iter()
+            .filter(|(_, outcome)| outcome == "rebuilt")
+            .map(|(job, _)| job.as_str())
+            .collect::<Vec<_>>(),
+        ["postgis/places", "tiles/kansas"],
+        "the job and what depends on it"
+    );
+
+    let live = |receipt: &Value, job: &str| {
+        let all = receipt["projections"].as_array().unwrap();
+        all.iter().find(|p| p["job"] == job).map(|p| p["generation"].clone())
+    };
+    assert_ne!(live(&rebuilt, "postgis/places"), live(&before, "postgis/places"));
+    let back = bench.receipt(0, &["rollback", "--only", "postgis/places"]);
+    assert_eq!(live(&back, "postgis/places"), live(&before, "postgis/places"), "{back:#}");
+    assert_eq!(live(&back, "tiles/kansas"), live(&before, "tiles/kansas"));
+}
+
+#[test]
+fn an_altered_artifact_in_place_stops_a_rebuild_of_what_reads_it() {
+    let (bench, _) = restored();
+    let mut found = Vec::new();
+    find(&bench.canonical(), "ks_populated_places.parquet", &mut found);
+    let file = found.iter().find(|p| p.to_string_lossy().contains("processed")).unwrap();
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file, bytes).unwrap();
+    let receipt = bench.receipt(1, &["rebuild", "--reprove"]);
+    let blocked: Vec<_> = outcomes(&receipt)
+        .into_iter()
+        .filter(|(_, outcome)| outcome == "blocked")
+        .map(|(job, _)| job)
+        .collect();
+    assert_eq!(blocked, ["graph/kansas", "postgis/places", "search/kansas", "tiles/kansas"]);
+}

@@ -1,0 +1,83 @@
+//! What a wrong command line or a wrong plan gets: a clear error, exit 2, and nothing done.
+
+use std::fs;
+
+use crate::bench::Bench;
+
+#[test]
+fn a_wrong_plan_is_told_with_its_place_and_a_hint() {
+    let bench = Bench::new();
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap().replacen("objectives:", "objectivs:", 1);
+    fs::write(&plan, text).unwrap();
+    let refused = bench.json(&["plan", "plans/kansas.yaml", "--env", "dev"]).expect(2).json();
+    assert_eq!(refused["error"]["code"], "plan-invalid", "{refused:#}");
+    assert!(refused["error"]["location"]["line"].as_u64().unwrap() > 10, "{refused:#}");
+    let shown = bench.run(&["plan", "plans/kansas.yaml", "--env", "dev"]).expect(2);
+    assert!(shown.stderr.contains("objectivs"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("objectives"), "no nearest name: {}", shown.stderr);
+}
+
+#[test]
+fn an_unknown_environment_job_or_run_is_told() {
+    let bench = Bench::new();
+    bench.seal();
+    let env = bench.json(&["plan", "plans/kansas.yaml", "--env", "prod"]).expect(2).json();
+    assert!(env["error"]["message"].as_str().unwrap().contains("prod"), "{env:#}");
+    let unsaid = bench.json(&["plan", "plans/kansas.yaml"]).expect(2).json();
+    assert!(unsaid["error"]["hint"].as_str().unwrap().contains("--env"), "{unsaid:#}");
+    let run = bench.json(&["status", "0190aaaa-0000-7000-8000-000000000000"]).json();
+    assert!(run["error"]["code"].is_string(), "{run:#}");
+}
+
+#[test]
+fn an_empty_backup_has_no_snapshot() {
+    let bench = Bench::new();
+    let refused = bench.json(&["rehearse", "plans/kansas.yaml", "--env", "dev"]).expect(1).json();
+    assert_eq!(refused["error"]["code"], "snapshot-missing", "{refused:#}");
+}
+
+#[test]
+fn a_plan_is_printed_in_every_form() {
+    let bench = Bench::new();
+    bench.seal();
+    let plan = ["plan", "plans/kansas.yaml", "--env", "dev"];
+    let text = bench.run(&plan).expect(0).stdout;
+    assert!(text.contains("rebuild/postgis/places"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let json = bench.json(&plan).expect(0).json();
+    assert!(json["plan_digest"].as_str().unwrap().starts_with("blake3:"));
+    assert!(json["steps"].as_array().unwrap().len() > 20);
+    for (format, start) in [("dot", "digraph"), ("mermaid", "flowchart")] {
+        let out = bench.run(&[&plan[..], &["--format", format]].concat()).expect(0).stdout;
+        assert!(out.trim_start().starts_with(start), "{out}");
+    }
+    let expected = json["plan_digest"].as_str().unwrap().to_owned();
+    let other = expected.replace("blake3:0", "blake3:1").replace("blake3:f", "blake3:0");
+    let rehearse = ["rehearse", "plans/kansas.yaml", "--env", "dev", "--expect-plan", &other];
+    bench.json(&rehearse).expect(2);
+}
+
+#[test]
+fn schemas_completions_and_the_manual_are_printed() {
+    let bench = Bench::new();
+    for document in ["recovery-plan", "rebuild-job", "manifest", "receipt"] {
+        let schema = bench.run(&["schema", document]).expect(0).json();
+        assert!(schema["$schema"].is_string(), "{document}");
+    }
+    assert!(bench.run(&["completions", "bash"]).expect(0).stdout.contains("_coppice"));
+    assert!(bench.run(&["man"]).expect(0).stdout.contains(".TH"));
+}
+
+#[test]
+fn a_readiness_check_changes_nothing_and_fails_closed() {
+    let bench = Bench::new();
+    let check = ["check", "plans/kansas.yaml", "--env", "dev"];
+    bench.json(&check).expect(1);
+    bench.seal();
+    bench.json(&check).expect(1);
+    bench.init();
+    bench.receipt(0, &["rehearse"]);
+    let ready = bench.json(&check).expect(0).json();
+    assert_eq!(ready["ok"], true, "{ready:#}");
+}
