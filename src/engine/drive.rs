@@ -186,6 +186,11 @@ impl<'a> Drive<'a> {
     async fn wait(&mut self) -> Result<(), Failure> {
         let due = next_due(self.dispatcher.state());
         let wait = due.map(|due| (due - Utc::now()).to_std().unwrap_or_default());
+        if self.flying.is_empty() && wait.is_none() {
+            // Better a bug that is told than a recovery that waits for ever.
+            let message = "nothing is in flight, nothing can start, and the run has not ended";
+            return Err(Failure::permanent(Code::Internal, message));
+        }
         tokio::select! {
             Some(done) = self.flying.join_next() => self.collect(done),
             () = sleep(wait.unwrap_or_default()), if wait.is_some() => Ok(()),

@@ -12,28 +12,27 @@ pub(super) fn objectives(
     read_back: Option<&ReadBackOutput>,
 ) -> Objectives {
     let incident_at = request.incident_at.unwrap_or(started_at);
-    let rto_actual = read_back.map(|read| seconds(read.at - started_at));
-    let rpo_actual = request.as_of.map(|as_of| seconds(incident_at - as_of));
+    let to_live = read_back.map(|read| seconds(read.at - started_at));
+    let lost = request.as_of.map(|as_of| seconds(incident_at - as_of));
     // A run that was to bring something live and did not missed its time; one without is not
     // measured.
     let was_to_go_live = state.steps.values().any(|step| step.seed.kind == "read-back");
-    let rto_met = request.rto_target_seconds.and_then(|target| match rto_actual {
+    let in_time = request.rto_target_seconds.and_then(|target| match to_live {
         Some(actual) => Some(actual <= target),
         None => was_to_go_live.then_some(false),
     });
-    let rpo_met =
-        request.rpo_target_seconds.zip(rpo_actual).map(|(target, actual)| actual <= target);
+    let little_lost = request.rpo_target_seconds.zip(lost).map(|(target, actual)| actual <= target);
     Objectives {
         rto_target_seconds: request.rto_target_seconds,
-        rto_actual_seconds: rto_actual,
+        rto_actual_seconds: to_live,
         rpo_target_seconds: request.rpo_target_seconds,
-        rpo_actual_seconds: rpo_actual,
+        rpo_actual_seconds: lost,
         incident_at,
         incident_source: if request.incident_at.is_some() { "given" } else { "run-start" }.into(),
         since_incident_seconds: read_back.map(|read| seconds(read.at - incident_at)),
-        met: match (rto_met, rpo_met) {
+        met: match (in_time, little_lost) {
             (None, None) => None,
-            (rto, rpo) => Some(rto.unwrap_or(true) && rpo.unwrap_or(true)),
+            (time, data) => Some(time.unwrap_or(true) && data.unwrap_or(true)),
         },
     }
 }

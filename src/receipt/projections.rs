@@ -16,7 +16,7 @@ pub(super) fn projections(
     let mut lines = Vec::new();
     if mode == RunMode::Rollback {
         let decided: Option<DecideOutput> = output_of(state, "decide")?;
-        lines.extend(decided.unwrap_or_default().set.into_iter().map(rolled_back));
+        lines.extend(decided.unwrap_or_default().set.iter().map(rolled_back));
     }
     let proofs = proofs(state);
     for step in state.in_order().filter(|step| step.seed.kind == "rebuild") {
@@ -97,7 +97,7 @@ fn outcome(
     }
 }
 
-fn rolled_back(change: DecidedChange) -> ProjectionLine {
+fn rolled_back(change: &DecidedChange) -> ProjectionLine {
     let mut line = empty(&change.job, ProjectionOutcome::RolledBack);
     line.generation = change.to;
     line

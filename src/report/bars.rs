@@ -36,7 +36,8 @@ impl Bars {
     /// Draws on `target`: the error stream, when it is a terminal. Samples `board` until dropped.
     pub(crate) fn new(target: ProgressDrawTarget, board: Board) -> Self {
         let all = MultiProgress::with_draw_target(target);
-        let overall = all.add(ProgressBar::new(0).with_style(style("{bar:24} {pos}/{len} steps")));
+        let overall =
+            all.add(ProgressBar::new(0).with_style(style("{bar:24} {pos}/{len} steps  {msg}")));
         let (running, began) = (BTreeMap::new(), Instant::now());
         let screen = Screen { all, overall, running, state: None, board, began };
         let screen = Arc::new(Mutex::new(screen));
@@ -72,11 +73,11 @@ impl Screen {
         match &event.kind {
             EventKind::StepStarted { step } => self.show(step),
             kind => {
-                let ended = kind.step().and_then(|step| Some((step, state.steps.get(step)?)));
-                if let Some((step, _)) = ended.filter(|(_, step)| step.phase.is_ended()) {
-                    if let Some((bar, _)) = self.running.remove(step) {
-                        bar.finish_and_clear();
-                    }
+                let step = kind
+                    .step()
+                    .filter(|step| state.steps.get(step).is_some_and(|step| step.phase.is_ended()));
+                if let Some((bar, _)) = step.and_then(|step| self.running.remove(step)) {
+                    bar.finish_and_clear();
                 }
             }
         }
@@ -173,8 +174,7 @@ pub(super) fn step_line(step: &StepState, reading: Option<&Reading>, pace: &Pace
 }
 
 fn style(template: &str) -> ProgressStyle {
-    let template = format!("{template}  {{msg}}").replace("{msg}  {msg}", "{msg}");
     let plain = ProgressStyle::default_bar();
     // A template that does not parse costs the look of the bar, not the run.
-    plain.clone().template(&template).unwrap_or(plain).progress_chars("##-")
+    plain.clone().template(template).unwrap_or(plain).progress_chars("##-")
 }

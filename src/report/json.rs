@@ -30,7 +30,9 @@ where
         for name in ALWAYS {
             fields.0.insert(name.to_owned(), Value::Null);
         }
-        for span in cx.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+        for span in
+            cx.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root)
+        {
             let extensions = span.extensions();
             let Some(of_span) = extensions.get::<FormattedFields<N>>() else { continue };
             // A span without fields has no JSON.

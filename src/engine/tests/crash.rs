@@ -41,6 +41,11 @@ async fn crash_and_resume(dies: Dies) -> (BTreeSet<(String, &'static str, Option
     let state = match load(disk.as_ref(), run_id).await {
         Ok(left) => {
             let done = acknowledged(&left);
+            let begun = |(step, shard): &(String, u32)| {
+                let step = &left.steps[&step.parse().unwrap()];
+                step.shards[*shard as usize].attempts > 0
+            };
+            assert!(first.executed().iter().all(begun), "{dies:?}: acted before it was durable");
             let state = resume(engine(&disk, &second), lease).await;
             let again: Vec<_> = second.executed();
             let repeated: Vec<_> = again.iter().filter(|shard| done.contains(shard)).collect();
@@ -55,6 +60,7 @@ async fn crash_and_resume(dies: Dies) -> (BTreeSet<(String, &'static str, Option
             }
         }
         Err(JournalError::NoSuchRun { .. }) => {
+            assert!(first.executed().is_empty(), "acted before anything was durable");
             run(engine(&disk, &second), lease, samples::request(), &kansas()).await.unwrap()
         }
         Err(error) => panic!("{error}"),
