@@ -50,3 +50,29 @@ pub(crate) async fn write_marker(
     }
     Ok(created)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FailureKind;
+    use crate::store::{Location, Store};
+
+    #[tokio::test]
+    async fn a_store_keeps_its_marker_and_a_copy_of_it_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            Store::open(&Location::of_path(&folder.path().join(name)).unwrap()).unwrap()
+        };
+        let (store, init) = (open("a"), "coppice init plans/p.yaml --env dev");
+        let refused = check_marker(&store, "dev", init).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Fenced);
+        assert!(!folder.path().join("a").exists(), "asking writes nothing");
+        for created in [Created::Written, Created::Exists] {
+            assert_eq!(write_marker(&store, "dev", init, Utc::now()).await.unwrap(), created);
+        }
+        check_marker(&store, "dev", init).await.unwrap();
+        assert!(write_marker(&store, "prod", init, Utc::now()).await.is_err());
+        std::fs::rename(folder.path().join("a"), folder.path().join("b")).unwrap();
+        assert!(check_marker(&open("b"), "dev", init).await.is_err());
+    }
+}

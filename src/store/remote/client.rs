@@ -27,6 +27,7 @@ const LONGEST: usize = 1024;
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Remote {
     identity: String,
+    /// The length of the prefix that stands before every key.
     prefix: usize,
     longest: Option<usize>,
     objects: Arc<dyn ObjectStore>,
@@ -97,14 +98,11 @@ impl Backend for Remote {
         if key.chars().any(|c| c.is_ascii_control()) {
             return Err(keys::refused(&self.identity, key, "it has a control character"));
         }
-        match self.longest {
-            Some(longest)
-                if self.prefix + 1 + key.len() > longest + usize::from(self.prefix == 0) =>
-            {
-                Err(keys::refused(&self.identity, key, "a key ends at 1,024 bytes"))
-            }
-            _ => Ok(()),
+        let above = if self.prefix == 0 { 0 } else { self.prefix + 1 };
+        if self.longest.is_some_and(|longest| above + key.len() > longest) {
+            return Err(keys::refused(&self.identity, key, "a key ends at 1,024 bytes"));
         }
+        Ok(())
     }
 
     fn objects(&self) -> Arc<dyn ObjectStore> {

@@ -65,9 +65,12 @@ async fn list(
     for found in listed.objects {
         let key = found.location.as_ref().to_owned();
         if key == folder {
-            // `object_store` drops the slash of a folder marker, which would make another key.
-            let name = format!("{key}/");
-            entries.push((name.clone(), Left::Alias(name)));
+            // `object_store` drops the slash at the end, which would make another key of it. An
+            // empty one is how servers and their tools mark a folder: it holds nothing.
+            if found.size > 0 {
+                let name = format!("{key}/");
+                entries.push((name.clone(), Left::Alias(name)));
+            }
         } else {
             entries.push((key, Left::Object(found)));
         }
