@@ -89,7 +89,9 @@ pub(crate) fn trouble(format: Format, trouble: &Trouble) {
     match trouble {
         Trouble::Failure(failure) => note(&render(&Shown::of(failure))),
         Trouble::Problems(problems) => {
-            problems.iter().for_each(|problem| note(&render(problem)));
+            for problem in problems {
+                note(&render(problem));
+            }
             if problems.len() > 1 {
                 note(&format!("{} problems; nothing was done", problems.len()));
             }

@@ -1,6 +1,7 @@
 //! `coppice snapshot`: seals a snapshot of a canonical store.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use super::args::{Global, SnapshotArgs};
 use super::exit::Exit;
@@ -68,7 +69,7 @@ fn text(sealed: &Sealed) -> String {
         report::bytes(sealed.bytes_copied),
     );
     if let Some(head) = &sealed.ledger_head {
-        text.push_str(&format!("\n  ledger   {head}"));
+        let _ = write!(text, "\n  ledger   {head}");
     }
     text.push_str(&super::findings::list(&sealed.findings));
     text

@@ -52,7 +52,7 @@ fn against(args: &VerifyArgs) -> Result<(Option<CanonicalStores>, Accepts), Trou
         return Ok((None, Accepts::Any));
     }
     let Some(plan) = &args.plan else {
-        return Ok((Some(stores::canonical(&[args.store.clone()])?), Accepts::Any));
+        return Ok((Some(stores::canonical(std::slice::from_ref(&args.store))?), Accepts::Any));
     };
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
     let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;

@@ -156,6 +156,7 @@ impl Finding {
 
     /// Says what should have been there and what was.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "literals and borrows read best")]
     pub fn differs(mut self, expected: impl ToString, actual: impl ToString) -> Self {
         self.expected = Some(expected.to_string());
         self.actual = Some(actual.to_string());

@@ -12,7 +12,7 @@ use super::world::World;
 use crate::access::Actor;
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunRequest};
-use crate::model::{Code, DatasetVersionId, Failure, JobId, RunId, RunMode};
+use crate::model::{Code, DatasetVersionId, Failure, JobId, PolicyLabel, RunId, RunMode};
 use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, compile};
 
 /// What the operator asked.
@@ -117,7 +117,8 @@ pub(crate) async fn prepare(
 
 /// The versions whose names outputs may print.
 fn public(facts: &Facts) -> Vec<(String, DatasetVersionId)> {
-    let public = facts.versions.iter().filter(|v| v.policy_label.is_some_and(|l| l.is_public()));
+    let public =
+        facts.versions.iter().filter(|v| v.policy_label.is_some_and(PolicyLabel::is_public));
     public.map(|version| (version.dataset.clone(), version.version.clone())).collect()
 }
 

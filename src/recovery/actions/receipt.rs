@@ -34,9 +34,10 @@ impl Action for WriteReceipt {
         let digest = digest_json(&receipt).map_err(|error| {
             Failure::permanent(Code::Internal, "failed to name the receipt").because(&error)
         })?;
-        let entry = match may_append(world, &state) {
-            true => Some(append(world, &state, &receipt, digest).await?),
-            false => None,
+        let entry = if may_append(world, &state) {
+            Some(append(world, &state, &receipt, digest).await?)
+        } else {
+            None
         };
         let value = json!({ "receipt": digest, "ledger_entry": entry });
         Ok(Output { value, ..Output::default() })
