@@ -1,7 +1,6 @@
 # `make rehearse` and `make test` do all set-up; everything else is a part of them.
 PROFILE_DIR := target/debug
 COPPICE := $(PROFILE_DIR)/coppice
-STATE := .coppice/state
 
 .PHONY: help setup build lint test rehearse fixture clean
 
@@ -27,8 +26,8 @@ test: setup
 	cargo nextest run --locked
 
 rehearse: build
-	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev --state $(STATE)
-	$(COPPICE) rehearse plans/kansas.yaml --env dev --state $(STATE)
+	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev
+	$(COPPICE) rehearse plans/kansas.yaml --env dev
 
 fixture:
 	cargo run --locked --example kansas -- --out fixtures/kansas

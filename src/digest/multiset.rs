@@ -113,7 +113,9 @@ mod tests {
 
     fn of(rows: &[Vec<u8>]) -> Multiset {
         let mut sum = Multiset::default();
-        rows.iter().for_each(|row| sum.add(row));
+        for row in rows {
+            sum.add(row);
+        }
         sum
     }
 

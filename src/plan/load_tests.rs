@@ -156,7 +156,7 @@ fn a_plan_is_held_against_itself() {
         ("data/canonical }", "s3://b, options: { aws_secret_access_key: hunter2 } }"),
         ("data/canonical }", "s3://b, options: { aws_secret_access_key: { secret: hunter2 } } }"),
         ("data/canonical }", "'s3://me:hunter2@b/x' }"),
-        ("private: { data: data/postgres }", "server: { secret: 'postgres://u:hunter2@h/db' }"),
+        ("private: {}", "server: { secret: 'postgres://u:hunter2@h/db' }"),
         ("objectives: { rto: 30m }", "objectives: {}\n      accepts_snapshots_from: [dve]"),
         ("  jobs: jobs\n", "  jobs: jobs\n  limits: { transfers: 0 }\n"),
         ("  jobs: jobs\n", "  jobs: jobs\n  only: [postgis/b]\n"),

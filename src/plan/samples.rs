@@ -83,7 +83,7 @@ spec:
       backup: { url: data/backup }
       canonical: { url: data/canonical }
       projections: { url: data/projections }
-      postgis: { private: { data: data/postgres } }
+      postgis: { private: {} }
       objectives: { rto: 30m }
 ";
 

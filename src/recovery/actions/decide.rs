@@ -98,7 +98,9 @@ fn closed<'a>(jobs: &'a [Candidate], proven: &BTreeSet<JobId>) -> Vec<&'a Candid
     let mut inside = BTreeSet::new();
     let mut set = Vec::new();
     for candidate in jobs {
-        let whole = candidate.needs.iter().all(|need| inside.contains(need));
+        // A need that is no candidate is live and proven already: the run was compiled so.
+        let is_candidate = |need: &JobId| jobs.iter().any(|job| job.job == *need);
+        let whole = candidate.needs.iter().all(|n| inside.contains(n) || !is_candidate(n));
         if proven.contains(&candidate.job) && whole {
             inside.insert(candidate.job.clone());
             set.push(candidate);
