@@ -20,7 +20,7 @@ build: setup
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo deny --offline check bans licenses sources
+	cargo deny check bans licenses sources
 
 test: setup
 	cargo nextest run --locked
