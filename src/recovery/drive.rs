@@ -8,6 +8,7 @@ use futures::future::select_all;
 use tokio_util::sync::CancellationToken;
 
 use super::actions::Actions;
+use super::before_writing;
 use super::markers;
 use super::request::Prepared;
 use super::setting::Setting;
@@ -15,6 +16,7 @@ use super::world::World;
 use crate::engine::{self, Engine};
 use crate::journal::{Holder, Journal, Lease, Listener, RunState, load};
 use crate::model::{Board, Code, Failure, RunId, RunMode};
+use crate::plan::RecoveryGraph;
 
 /// How a run is watched and stopped.
 pub(crate) struct Watch {
@@ -29,10 +31,9 @@ pub(crate) struct Watch {
 /// Starts a prepared run. Markers are judged before anything is written.
 pub(crate) async fn execute(prepared: Prepared, watch: Watch) -> Result<RunState, Failure> {
     let Prepared { run, world, graph, actor, mut record, .. } = prepared;
-    if world.setting.mode == RunMode::Rehearse {
-        markers::put(&world).await?;
-    } else {
-        markers::check(&world).await?;
+    if let Err(failure) = make_ready(&world, &graph).await {
+        world.close().await?;
+        return Err(failure);
     }
     let journal = world.journal.clone();
     let setting = serde_json::to_vec(&world.setting).map_err(|error| {
@@ -46,6 +47,19 @@ pub(crate) async fn execute(prepared: Prepared, watch: Watch) -> Result<RunState
         engine::run(engine, lease, record, &graph).await
     })
     .await
+}
+
+/// Judges markers and what stands in the way, before anything is written; marks scratch.
+async fn make_ready(world: &World, graph: &RecoveryGraph) -> Result<(), Failure> {
+    let rehearsal = world.setting.mode == RunMode::Rehearse;
+    if !rehearsal {
+        markers::check(world).await?;
+    }
+    before_writing::check(world, graph.snapshot.as_ref()).await?;
+    if rehearsal {
+        markers::put(world).await?;
+    }
+    Ok(())
 }
 
 /// Goes on with an interrupted run: the stored graph and setting, never new ones.

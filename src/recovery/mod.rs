@@ -1,6 +1,7 @@
 //! Which action does which step? Survey, targets, and one file per step kind.
 
 mod actions;
+mod before_writing;
 #[cfg(test)]
 mod documents;
 mod drive;

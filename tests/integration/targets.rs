@@ -179,3 +179,25 @@ fn an_altered_artifact_in_place_stops_a_rebuild_of_what_reads_it() {
         .collect();
     assert_eq!(blocked, ["graph/kansas", "postgis/places", "search/kansas", "tiles/kansas"]);
 }
+
+#[test]
+fn other_content_in_a_place_that_may_change_stops_a_restore_before_it_writes() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let draft = "work/ks_populated_places/entwürfe und notes/Ortsnamen 2026 + alt.csv";
+    let there = bench.canonical().join(draft);
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    fs::write(&there, b"newer than the snapshot").unwrap();
+    let restore = ["restore", "plans/kansas.yaml", "--env", "dev"];
+    let refused = bench.json(&restore).expect(1).json();
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("--existing"), "{refused:#}");
+    assert!(!bench.canonical().join("processed").exists(), "something was written");
+
+    bench.receipt(0, &["restore", "--existing", "replace"]);
+    let sealed = fs::read(bench.path("origin").join(draft)).unwrap();
+    assert_eq!(fs::read(&there).unwrap(), sealed);
+    let mut aside = Vec::new();
+    find(&bench.canonical().join(".coppice/displaced"), "Ortsnamen 2026 + alt.csv", &mut aside);
+    assert_eq!(aside.len(), 1, "the former content was not copied aside");
+}
