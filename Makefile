@@ -1,5 +1,5 @@
 # `make rehearse` and `make test` do all set-up; everything else is a part of them.
-PROFILE_DIR := target/debug
+PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 COPPICE := $(PROFILE_DIR)/coppice
 
 .PHONY: help setup build lint test rehearse fixture clean
