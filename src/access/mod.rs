@@ -6,4 +6,4 @@ mod secret;
 
 pub(crate) use actor::Actor;
 pub(crate) use marker::{Marker, judge};
-pub(crate) use secret::{Secret, SecretError, SecretRef};
+pub(crate) use secret::SecretRef;

@@ -23,22 +23,18 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listed, Listing};
-pub(crate) use content::{ContentDigest, content_digest};
-pub(crate) use facts::{
-    SnapshotContent, VersionContent, ZoneContent, released_by, snapshot_content,
-};
+pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listing};
+pub(crate) use content::content_digest;
+pub(crate) use facts::{SnapshotContent, VersionContent, snapshot_content};
 pub(crate) use filter::Filter;
 pub(crate) use in_place::read_in_place;
-pub(crate) use layout::{dataset_of, is_mutable, version_of};
-pub(crate) use manifest::{Manifest, PlanFile, ShardRef, Source, State};
-pub(crate) use restore::{Existing, Preflight, Restore, RestoredShard, preflight};
+pub(crate) use layout::version_of;
+pub(crate) use manifest::{Manifest, ShardRef, State};
+pub(crate) use restore::{Existing, Restore, RestoredShard, preflight};
 pub(crate) use seal::{SealOptions, Sealed, seal};
 pub(crate) use shard::{Entry, Seen};
 pub(crate) use stores::CanonicalStores;
-pub(crate) use verify::{
-    Pinned, Verified, VerifiedShard, Verify, extra_objects, verify_against, verify_backup,
-};
+pub(crate) use verify::{Pinned, Verified, VerifiedShard, Verify, verify_backup};
 pub(crate) use whole::verify_whole;
 
 /// The JSON Schema (2020-12) of snapshot manifests.

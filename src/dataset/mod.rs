@@ -14,5 +14,4 @@ mod source;
 mod tests;
 
 pub(crate) use error::DatasetError;
-pub(crate) use extent::Counted;
 pub(crate) use session::Session;

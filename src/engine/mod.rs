@@ -16,9 +16,5 @@ mod seed;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use action::{Action, Bind, Blobs, Preview, StepContext, Unit};
-pub(crate) use blobs::JournalBlobs;
-pub(crate) use check::{GraphError, check};
-pub(crate) use run::{Engine, abandon, resume, run, stored_graph};
-
-pub(crate) use crate::model::Output;
+pub(crate) use action::{Action, Bind, Blobs, StepContext, Unit};
+pub(crate) use run::{Engine, abandon, resume, run};

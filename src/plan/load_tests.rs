@@ -228,7 +228,7 @@ fn what_lies_on_disk_is_read_or_named() {
 fn what_a_snapshot_sealed_loads_like_the_disk() {
     let disk = kansas();
     let root = std::path::Path::new("/anywhere");
-    let sealed = super::read(disk.files.clone(), &disk.file, root).unwrap();
+    let sealed = super::load::read(disk.files.clone(), &disk.file, root).unwrap();
     assert_eq!(sealed.jobs.keys().collect::<Vec<_>>(), disk.jobs.keys().collect::<Vec<_>>());
     assert_eq!(sealed.base, root.join("plans"));
 }

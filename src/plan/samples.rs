@@ -6,9 +6,10 @@ use std::path::Path;
 use bytes::Bytes;
 use chrono::{TimeZone, Utc};
 
-use super::{Facts, LoadedPlan, Part, Problem, SnapshotFacts, VersionFacts, ZoneFacts, load, read};
+use super::{Facts, LoadedPlan, Part, Problem, SnapshotFacts, VersionFacts, ZoneFacts, load};
 use crate::digest::Digest;
 use crate::model::{PolicyLabel, Zone};
+use crate::plan::load::read;
 
 /// The documents that stand in the repository.
 pub(super) fn kansas() -> LoadedPlan {

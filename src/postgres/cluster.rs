@@ -103,6 +103,21 @@ impl Cluster {
         tuned(options)
     }
 
+    /// Whether somebody is connected: a run of another process may use the same cluster.
+    pub(crate) async fn is_used(&self) -> Result<bool, PgError> {
+        let failed = PgError::sql("ask who uses the private cluster");
+        let mut connection = PgConnection::connect_with(&self.options()).await.map_err(&failed)?;
+        let others = sqlx::query_scalar(
+            "SELECT count(*) > 0 FROM pg_stat_activity \
+             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(&failed)?;
+        connection.close().await.map_err(&failed)?;
+        Ok(others)
+    }
+
     /// Stops the server and waits until it is gone. Stopping one that is down succeeds.
     pub(crate) async fn stop(&self) -> Result<(), ClusterError> {
         let lock = self.lock().await?;

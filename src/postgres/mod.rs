@@ -18,12 +18,11 @@ mod tests;
 
 pub(crate) use binaries::installed_identity;
 pub(crate) use cluster::{Cluster, Durability};
-pub(crate) use cluster_error::ClusterError;
 pub(crate) use connect::{
     PgError, connect_options, execute, open_pool, server_identity, system_identity,
 };
-pub(crate) use copy::{CopyEncoder, CopyError, geometry_kind};
+pub(crate) use copy::{CopyEncoder, geometry_kind};
 pub(crate) use environment::{Marker, ensure_registry, has_registry, read_marker, write_marker};
-pub(crate) use lock::{LockError, TargetLock};
+pub(crate) use lock::TargetLock;
 pub(crate) use quote::{Part, Sql, sql};
 pub(crate) use split::{SIGNATURE, SplitError, TRAILER, TupleSplitter};

@@ -9,4 +9,4 @@ mod tee;
 pub(crate) use columns::ColumnEncoding;
 pub(crate) use compare::{compare, digest_rows};
 pub(crate) use rows::{EncodedBatch, EncodedStream, RowEncoding, Rows, RowsStream};
-pub(crate) use tee::{TeeHandle, tee};
+pub(crate) use tee::tee;

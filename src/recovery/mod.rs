@@ -23,7 +23,7 @@ mod survey;
 mod targets;
 mod world;
 
-pub(crate) use drive::{Watch, execute, reopen, resume};
+pub(crate) use drive::{Watch, execute, resume};
 pub(crate) use governance::Governance;
 pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, VerifiedOutput};
 pub(crate) use params::{decided, params};
@@ -31,7 +31,5 @@ pub(crate) use readiness::{Probe, probe};
 pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};
 pub(crate) use request::{Prepared, Refusal, Request, open, prepare};
 pub(crate) use scratch::discard;
-pub(crate) use setting::Setting;
 pub(crate) use survey::accepts;
-pub(crate) use targets::Targets;
 pub(crate) use world::World;

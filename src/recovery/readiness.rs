@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::receipts;
 use super::request::{Request, open};
-use super::survey::{accepts, choose};
+use super::survey::choose;
 use super::targets::Database;
 use super::world::World;
 use crate::access::judge;

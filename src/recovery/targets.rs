@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
@@ -107,12 +108,12 @@ impl Targets {
     pub(crate) async fn close(&self) -> Result<(), Failure> {
         if let Some((pool, cluster)) = self.postgis.get() {
             pool.close().await;
-            match (cluster, &self.database) {
-                // A clean-up may have removed it with all its data.
-                (Some(cluster), Database::Private { data, .. }) if data.exists() => {
-                    cluster.stop().await?;
-                }
-                _ => {}
+            // A clean-up may have removed the cluster with all its data.
+            if let (Some(cluster), Database::Private { data, .. }) = (cluster, &self.database)
+                && data.exists()
+                && !still_used(cluster).await
+            {
+                cluster.stop().await?;
             }
         }
         Ok(())
@@ -146,4 +147,16 @@ impl Targets {
             }
         }
     }
+}
+
+/// Whether another process uses the cluster. Our own connections need a moment to be gone; a
+/// server that does not answer is used by nobody.
+async fn still_used(cluster: &Cluster) -> bool {
+    for _ in 0..10 {
+        match cluster.is_used().await {
+            Ok(true) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Ok(false) | Err(_) => return false,
+        }
+    }
+    true
 }

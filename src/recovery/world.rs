@@ -122,13 +122,25 @@ impl World {
     /// Lets every lock go and closes connections.
     pub(crate) async fn close(&self) -> Result<(), Failure> {
         let given_back = self.give_locks_back().await;
+        // What did not fit into memory is of no use to a later try.
+        let spill = self.spill_folder();
+        if spill.exists() {
+            let removed = tokio::fs::remove_dir_all(&spill).await;
+            if let Err(error) = removed {
+                tracing::warn!(folder = %spill.display(), %error, "spill folder not removed");
+            }
+        }
         self.targets.close().await?;
         given_back
     }
 
+    fn spill_folder(&self) -> PathBuf {
+        self.state.join("spill").join(self.run.to_string())
+    }
+
     /// A folder for what does not fit into memory.
     pub(crate) fn spill(&self) -> Result<PathBuf, Failure> {
-        let folder = self.state.join("spill").join(self.run.to_string());
+        let folder = self.spill_folder();
         std::fs::create_dir_all(&folder).map_err(|error| {
             let message = format!("failed to create {}", folder.display());
             Failure::permanent(Code::NoSpace, message).because(&error)

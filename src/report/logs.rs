@@ -1,7 +1,5 @@
 use std::io;
 
-use tracing::field::display;
-
 use crate::journal::{Event, EventKind, Listener, RunState};
 use crate::model::{DatasetVersionId, Failure};
 

@@ -22,5 +22,5 @@ pub(crate) use check::{Digests, check};
 pub(crate) use describe::describe;
 pub(crate) use documents::Documents;
 pub(crate) use error::CatalogError;
-pub(crate) use load::{Known, labels, read_version, versions};
+pub(crate) use load::{labels, read_version, versions};
 pub(crate) use verify::verify;

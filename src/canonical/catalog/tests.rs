@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
 
+use super::load::Known;
 use super::*;
 use crate::canonical::CanonicalStores;
 use crate::canonical::fixture::Platform;

@@ -12,8 +12,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use append::{Appended, NewRecord, append, head};
-pub(crate) use error::LedgerError;
-pub(crate) use record::{HEAD, Head, SIGNATURE};
+pub(crate) use append::{NewRecord, append};
+pub(crate) use record::HEAD;
 pub(crate) use report::{AnchoredHead, HeadDocument, LedgerReport, Signature};
 pub(crate) use verify::verify;

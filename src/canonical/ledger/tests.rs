@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::append::head;
+use super::error::LedgerError;
 use super::record::{RECORDS, read_link};
 use super::*;
 use crate::canonical::fixture::Platform;

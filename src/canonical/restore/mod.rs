@@ -6,5 +6,5 @@ mod preflight;
 mod shard;
 
 pub(crate) use outcome::{Existing, RestoredShard};
-pub(crate) use preflight::{Preflight, preflight};
+pub(crate) use preflight::preflight;
 pub(crate) use shard::Restore;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use futures::TryStreamExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::canonical::verify::verify_against;
 use crate::canonical::*;
 use crate::digest::Digest;
 use crate::model::{Failure, FindingKind, Meter, PolicyLabel, RunId, Severity};

@@ -6,4 +6,4 @@ mod open;
 mod parquet;
 mod wkb;
 
-pub(super) use open::{Opened, open};
+pub(super) use open::open;

@@ -9,5 +9,5 @@ mod text;
 
 pub(crate) use diagram::{dot, mermaid};
 pub(crate) use json::json;
-pub(crate) use path::{CriticalPath, critical_path};
+pub(crate) use path::critical_path;
 pub(crate) use text::text;

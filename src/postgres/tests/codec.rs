@@ -10,6 +10,7 @@ use sqlx::postgres::PgPoolCopyExt as _;
 
 use super::super::split::{SIGNATURE, TRAILER};
 use super::*;
+use crate::postgres::copy::CopyError;
 
 /// Sends tuples in, reads them back in the order of the first column.
 async fn round_trip(pool: &PgPool, tuples: &[u8], select: &str, table: &str) -> Vec<u8> {

@@ -11,6 +11,4 @@ mod tests;
 
 pub(crate) use error::FilesError;
 pub(crate) use fetch::Copy;
-pub(crate) use listing::{Listed, Listing};
-pub(crate) use pointer::Pointer;
 pub(crate) use target::Files;

@@ -11,6 +11,5 @@ mod terms;
 mod tests;
 
 pub(crate) use error::GraphError;
-pub(crate) use query::{Answer, Invariants};
 pub(crate) use source::source;
 pub(crate) use target::{BUILDER, GraphProjection};

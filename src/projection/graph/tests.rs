@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use futures::TryStreamExt;
 
 use super::archive::{self, NAME};
+use super::query::Answer;
 use super::*;
 use crate::model::{Failure, GraphSink, Sink};
 use crate::projection::files::Copy;

@@ -11,5 +11,4 @@ mod tests;
 mod tokenizer;
 
 pub(crate) use error::SearchError;
-pub(crate) use find::Hit;
 pub(crate) use target::{BUILDER, SearchProjection};

@@ -12,8 +12,7 @@ mod target;
 mod tests;
 
 pub(crate) use error::TilesError;
-pub(crate) use ids::LayerIds;
-pub(crate) use source::{Sources, tiles_source};
+pub(crate) use source::tiles_source;
 pub(crate) use target::TilesProjection;
 
 /// Raised when the same rows would give other tiles.

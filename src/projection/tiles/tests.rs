@@ -5,6 +5,8 @@ use futures::TryStreamExt as _;
 use pmtiles::{AsyncPmTilesReader, TileCoord};
 use sqlx::PgPool;
 
+use super::ids::LayerIds;
+use super::source::Sources;
 use super::*;
 use crate::digest::Digest;
 use crate::model::{

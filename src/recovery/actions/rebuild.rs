@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::execution::SendableRecordBatchStream;
 
 use crate::engine::{Action, StepContext};
 use crate::model::{Code, Failure, Output, Proof, RebuildOutput};

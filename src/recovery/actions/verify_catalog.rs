@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::canonical::catalog;
 use crate::digest::BothDigests;
 use crate::engine::{Action, StepContext};
-use crate::model::{DatasetVersionId, Failure, Output, VerifyOutput, Zone};
+use crate::model::{DatasetVersionId, Failure, Output, VerifyOutput};
 use crate::plan::{StepSpec, VerifyCatalogParams};
 use crate::recovery::{VerifiedOutput, World, params, pins};
 
