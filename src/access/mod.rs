@@ -4,6 +4,6 @@ mod actor;
 mod marker;
 mod secret;
 
-pub(crate) use actor::Actor;
+pub(crate) use actor::resolve_actor;
 pub(crate) use marker::{Marker, judge};
 pub(crate) use secret::SecretRef;

@@ -28,7 +28,16 @@ pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trou
     let progress = Progress::show("verifying", &meter);
     let cancel = until_interrupted();
     let verified = match &stores {
-        None => verify_backup(&backup, snapshot, &manifest, AT_ONCE, &meter, &cancel).await?,
+        None => {
+            let mut verified =
+                verify_backup(&backup, snapshot, &manifest, AT_ONCE, &meter, &cancel).await?;
+            if args.snapshot.is_none() {
+                // The newest may be one that cannot be read any more.
+                verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
+                verified.ok = verified.findings.is_empty();
+            }
+            verified
+        }
         Some(stores) => {
             let verify = Verify {
                 backup: &backup,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, Failure, JobId, Outcome, Output, RunMode, StepId};
+use crate::model::{Actor, DatasetVersionId, Failure, JobId, Outcome, Output, RunMode, StepId};
 
 use super::Holder;
 
@@ -157,15 +157,6 @@ pub(crate) struct RunRequest {
     pub(crate) not_covered: Vec<String>,
     /// The journal blob with what opens the run's targets again; holds no secret.
     pub(crate) setting: Digest,
-}
-
-/// Who asked for a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub(crate) struct Actor {
-    /// The name.
-    pub(crate) principal: String,
-    /// Where the name is from: `flag`, `os-user`.
-    pub(crate) source: String,
 }
 
 /// What the journal needs to know of a step before it starts.

@@ -16,7 +16,7 @@ mod suite;
 
 pub(crate) use contract::{Journal, LEASE_SECONDS, Lease, Listener, RunSummary, load};
 pub(crate) use error::JournalError;
-pub(crate) use event::{About, Actor, Event, EventKind, RunInfo, RunRequest, StepSeed};
+pub(crate) use event::{About, Event, EventKind, RunInfo, RunRequest, StepSeed};
 pub(crate) use holder::Holder;
 pub(crate) use sqlite::SqliteJournal;
 pub(crate) use state::{

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{About, Actor, Event, EventKind, RunInfo, RunRequest, RunState, StepSeed};
+use super::{About, Event, EventKind, RunInfo, RunRequest, RunState, StepSeed};
 use crate::digest::Digest;
-use crate::model::{RunId, RunMode};
+use crate::model::{Actor, RunId, RunMode};
 
 /// Describes a run of steps given as id, kind and number of shards.
 pub(crate) fn info(steps: &[(&str, &str, u32)]) -> RunInfo {

@@ -1,5 +1,6 @@
 //! What crosses rooms? Ids, findings, failures, proofs, verdicts and the progress board: data only.
 
+mod actor;
 mod dataset;
 mod failure;
 mod finding;
@@ -10,6 +11,7 @@ mod progress;
 mod proof;
 mod sink;
 
+pub use actor::Actor;
 pub use dataset::{Artifact, DatasetVersion};
 pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};

@@ -5,8 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::journal::Actor;
-use crate::model::{Code, Covers, Finding, JobId, Outcome, RunId, RunMode, StepId};
+use crate::model::{Actor, Code, Covers, Finding, JobId, Outcome, RunId, RunMode, StepId};
 
 /// The type of an in-toto statement.
 pub(super) const STATEMENT: &str = "https://in-toto.io/Statement/v1";

@@ -70,7 +70,14 @@ pub(crate) async fn resume(
     watch: Watch,
 ) -> Result<RunState, Failure> {
     let world = Arc::new(reopen(run, state, journal.clone()).await?);
-    let holder = Holder::this_process(&crate::access::Actor::resolve(None).principal);
+    // Scratch was marked when the run began, and may be half cleared.
+    if world.setting.mode != RunMode::Rehearse
+        && let Err(failure) = markers::check(&world).await
+    {
+        world.close().await?;
+        return Err(failure);
+    }
+    let holder = Holder::this_process(&crate::access::resolve_actor(None).principal);
     let lease = journal.claim(run, &world.target_names(), &holder).await?;
     under_locks(&world, lease, &holder, async |world, lease| {
         let engine = engine_of(world, watch).await;

@@ -9,10 +9,10 @@ use super::governance::{self, Governance};
 use super::setting::Setting;
 use super::survey;
 use super::world::World;
-use crate::access::Actor;
+use crate::access::resolve_actor;
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunRequest};
-use crate::model::{Code, DatasetVersionId, Failure, JobId, PolicyLabel, RunId, RunMode};
+use crate::model::{Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, RunId, RunMode};
 use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, compile};
 
 /// What the operator asked.
@@ -110,7 +110,7 @@ pub(crate) async fn prepare(
     let plan = in_scope(&request);
     let graph = compile(&plan, &facts, request.mode).map_err(Refusal::Problems)?;
     expected(&request, &graph)?;
-    let actor = Actor::resolve(request.governance.actor.as_deref());
+    let actor = resolve_actor(request.governance.actor.as_deref());
     let record = record(&request, &world, &facts, &actor, git_commit);
     Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
 }
@@ -151,10 +151,7 @@ fn record(
 ) -> RunRequest {
     let objectives = &world.setting.environment.objectives;
     RunRequest {
-        actor: crate::journal::Actor {
-            principal: actor.principal.clone(),
-            source: actor.source.clone(),
-        },
+        actor: actor.clone(),
         reason: request.governance.reason.clone(),
         scope: facts.scope.clone(),
         as_of: facts.snapshot.as_ref().map(|snapshot| snapshot.as_of),

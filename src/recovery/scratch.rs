@@ -73,7 +73,7 @@ pub(crate) async fn discard(
         )
         .hint("only rehearsals have scratch; former generations go by `coppice rollback`"));
     }
-    let holder = Holder::this_process(&crate::access::Actor::resolve(None).principal);
+    let holder = Holder::this_process(&crate::access::resolve_actor(None).principal);
     let lease = journal.claim(run, &world.target_names(), &holder).await?;
     let cleared = clear(&world).await;
     if cleared.is_ok() && !matches!(known.phase, RunPhase::Finished(_)) {

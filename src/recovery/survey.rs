@@ -97,7 +97,27 @@ pub(crate) async fn choose(
         (None, Some(at)) => Choice::AsOf(at),
         (None, None) => Choice::NewestClean,
     };
-    Ok(backup.choose(&choice, &accepts(environment, &request.env)).await?)
+    let chosen = backup.choose(&choice, &accepts(environment, &request.env)).await?;
+    if request.snapshot.is_none() {
+        refuse_damaged(backup).await?;
+    }
+    Ok(chosen)
+}
+
+/// A manifest that cannot be read may be the newest: an older snapshot is taken only by name.
+async fn refuse_damaged(backup: &BackupStore) -> Result<(), Failure> {
+    let damaged = backup.list().await?.damaged;
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} manifests in {} are damaged, so the newest snapshot cannot be told",
+        damaged.len(),
+        backup.store().url()
+    );
+    Err(Failure::permanent(Code::SnapshotMissing, message)
+        .hint("look at `coppice snapshots`, and name the one to recover from with --snapshot ID")
+        .with_findings(damaged))
 }
 
 /// Whose snapshots an environment accepts: by default its own.

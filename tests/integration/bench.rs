@@ -102,7 +102,12 @@ impl Bench {
 
     /// Seals a snapshot of the origin as the environment `dev`.
     pub(crate) fn seal(&self) -> Value {
-        let sealed = self.json(&[
+        self.try_to_seal().expect(0).json()
+    }
+
+    /// The same, however it ends.
+    pub(crate) fn try_to_seal(&self) -> Ended {
+        self.json(&[
             "snapshot",
             "--from",
             "origin",
@@ -112,8 +117,7 @@ impl Bench {
             "plans/kansas.yaml",
             "--env",
             "dev",
-        ]);
-        sealed.expect(0).json()
+        ])
     }
 
     /// Marks the targets of `dev`.

@@ -154,6 +154,13 @@ fn a_missing_blob_and_a_damaged_manifest_are_told_apart() {
     flip(&bench.backup().join(format!("snapshots/{hex}.json")));
     let refused = bench.json(&["rehearse", "plans/kansas.yaml", "--env", "dev"]).expect(1).json();
     assert_eq!(refused["error"]["code"], "snapshot-missing", "{refused:#}");
+
+    // Another snapshot is there now: it is not taken for the newest, but by its name.
+    let other = bench.seal()["snapshot"].as_str().unwrap().to_owned();
+    let refused = bench.json(&["rehearse", "plans/kansas.yaml", "--env", "dev"]).expect(1).json();
+    assert_eq!(refused["error"]["code"], "snapshot-missing", "{refused:#}");
+    bench.json(&["verify", ".coppice/dev/backup"]).expect(1);
+    bench.receipt(0, &["rehearse", "--snapshot", &other]);
 }
 
 #[test]
@@ -161,17 +168,7 @@ fn a_ledger_cut_before_the_snapshot_stops_every_projection() {
     let bench = Bench::new();
     let folder = bench.path("origin/audit/ledger/records/2026/2026-02/2026-02-10");
     fs::remove_file(folder.join(last_record(&folder))).unwrap();
-    bench.json(&[
-        "snapshot",
-        "--from",
-        "origin",
-        "--to",
-        ".coppice/dev/backup",
-        "--plan",
-        "plans/kansas.yaml",
-        "--env",
-        "dev",
-    ]);
+    bench.try_to_seal().expect(1);
     let listed = bench.json(&["snapshots", ".coppice/dev/backup"]).expect(0).json();
     let id = listed["snapshots"][0]["snapshot"].as_str().unwrap().to_owned();
     let receipt = bench.receipt(1, &["rehearse", "--snapshot", &id]);
