@@ -2,13 +2,14 @@
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 COPPICE := $(PROFILE_DIR)/coppice
 
-.PHONY: help setup build lint test rehearse fixture clean
+.PHONY: help setup build lint test rehearse fixture picture clean
 
 help:
 	@echo "make rehearse   set up, build, seal the Kansas fixture, rehearse its recovery"
 	@echo "make test       set up and run every test"
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make fixture    make fixtures/kansas anew from its sources"
+	@echo "make picture    record docs/rehearse.svg from a real rehearsal"
 	@echo "make clean      remove what rehearsals left in .coppice"
 
 setup:
@@ -31,6 +32,11 @@ rehearse: build
 
 fixture:
 	cargo run --locked --example kansas -- --out fixtures/kansas
+
+picture: build
+	target/venv/bin/pip install --quiet --disable-pip-version-check pyte==0.8.2
+	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 40 \
+		coppice rehearse plans/kansas.yaml --env dev
 
 clean:
 	rm -rf .coppice
