@@ -19,11 +19,13 @@ build: setup
 	cargo build --locked
 
 lint:
+	@scripts/setup.sh lint
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo deny check bans licenses sources
 
-test: setup
+test:
+	@scripts/setup.sh test
 	cargo nextest run --locked
 
 rehearse: build
@@ -34,6 +36,7 @@ fixture:
 	cargo run --locked --example kansas -- --out fixtures/kansas
 
 picture: build
+	@scripts/setup.sh test
 	target/venv/bin/pip install --quiet --disable-pip-version-check pyte==0.8.2
 	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 40 \
 		coppice rehearse plans/kansas.yaml --env dev
