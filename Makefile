@@ -26,7 +26,7 @@ lint:
 
 test:
 	@scripts/setup.sh test
-	cargo nextest run --locked
+	cargo nextest run --locked --no-fail-fast
 
 rehearse: build
 	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev

@@ -146,8 +146,9 @@ impl Drop for Bench {
         find(self.dir.path(), "postmaster.pid", &mut pids);
         for file in pids {
             let text = fs::read_to_string(&file).unwrap_or_default();
-            if let Some(pid) = text.lines().next() {
-                let _ = Command::new("kill").args(["-QUIT", pid.trim()]).status();
+            let pid = text.lines().next().and_then(|pid| pid.trim().parse().ok());
+            if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
             }
         }
     }

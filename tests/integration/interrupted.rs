@@ -103,8 +103,8 @@ fn an_interrupt_drains_and_can_be_resumed() {
         bench.seal();
         let mut child = bench.start(&["rehearse", "plans/kansas.yaml", "--env", "dev"]);
         assert!(wait_for(&bench, "rebuild/postgis/counties", &["running", "succeeded"]));
-        let pid = child.id().to_string();
-        std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         let code = child.wait().unwrap().code();
         let run = bench.newest_run().unwrap();
         assert!(matches!(code, Some(0 | 130)), "{code:?}");
