@@ -7,6 +7,7 @@ use super::content::ContentDigest;
 use super::layout::{RELEASES, version_of};
 use super::manifest::{Manifest, ShardRef};
 use super::shard::Entry;
+use super::withdrawals::Withdrawals;
 use crate::digest::Digest;
 use crate::model::{DatasetVersionId, PolicyLabel, Zone};
 
@@ -46,6 +47,8 @@ pub(crate) struct VersionContent {
     pub(crate) artifacts: Digest,
     /// The content digest over its catalog documents.
     pub(crate) catalog: Digest,
+    /// Whether it was erased as a whole.
+    pub(crate) withdrawn: bool,
 }
 
 #[derive(Default)]
@@ -53,12 +56,15 @@ struct Gathered {
     policy_label: Option<PolicyLabel>,
     artifacts: ContentDigest,
     catalog: ContentDigest,
+    withdrawn: bool,
 }
 
-/// Reads through a snapshot's shards; only names and digests are kept.
+/// Reads through a snapshot's shards; only names and digests are kept. What was withdrawn counts
+/// as not there.
 pub(crate) async fn snapshot_content(
     backup: &BackupStore,
     manifest: &Manifest,
+    withdrawals: &Withdrawals,
 ) -> Result<SnapshotContent, BackupError> {
     let mut zones: BTreeMap<Zone, ZoneContent> = BTreeMap::new();
     let mut versions: BTreeMap<(String, DatasetVersionId), Gathered> = BTreeMap::new();
@@ -76,7 +82,7 @@ pub(crate) async fn snapshot_content(
             if let Some(name) = released_by(&entry.key) {
                 released.insert(name);
             } else {
-                gather(&entry, &mut versions);
+                gather(&entry, withdrawals, &mut versions);
             }
         }
     }
@@ -87,19 +93,58 @@ pub(crate) async fn snapshot_content(
         policy_label: gathered.policy_label,
         artifacts: gathered.artifacts.finish(),
         catalog: gathered.catalog.finish(),
+        withdrawn: gathered.withdrawn,
     });
     Ok(SnapshotContent { zones, versions: versions.collect() })
 }
 
-fn gather(entry: &Entry, versions: &mut BTreeMap<(String, DatasetVersionId), Gathered>) {
+fn gather(
+    entry: &Entry,
+    withdrawals: &Withdrawals,
+    versions: &mut BTreeMap<(String, DatasetVersionId), Gathered>,
+) {
     let Some((dataset, version)) = version_of(&entry.key) else { return };
+    let withdrawn = withdrawals.erases_version(&version);
     let gathered = versions.entry((dataset.to_owned(), version)).or_default();
     gathered.policy_label = gathered.policy_label.or(entry.policy_label);
+    gathered.withdrawn = withdrawn;
+    if withdrawals.erases(&entry.key) {
+        return;
+    }
     if entry.zone == Zone::Catalog {
         gathered.catalog.add(&entry.key, &entry.digest);
     } else if entry.key.split('/').nth(3) == Some("artifacts") {
         gathered.artifacts.add(&entry.key, &entry.digest);
     }
+}
+
+/// The label of each version of a snapshot, for whoever only names what was found in it. A
+/// version whose shard cannot be read has none.
+pub(crate) async fn sealed_labels(
+    backup: &BackupStore,
+    manifest: &Manifest,
+) -> Result<BTreeMap<(String, DatasetVersionId), Option<PolicyLabel>>, BackupError> {
+    let mut labels = BTreeMap::new();
+    let versions = |shard: &&ShardRef| matches!(shard.zone, Zone::Processed | Zone::Catalog);
+    for shard in manifest.shards.iter().filter(versions) {
+        let entries = match backup.shard(shard).await {
+            Ok(entries) => entries,
+            Err(error) if error.finding().is_some() => {
+                if let Some((dataset, version)) = version_of(&format!("{}x", shard.prefix)) {
+                    labels.insert((dataset.to_owned(), version), None);
+                }
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            if let Some((dataset, version)) = version_of(&entry.key) {
+                let label = entry.policy_label;
+                labels.entry((dataset.to_owned(), version)).or_insert(label);
+            }
+        }
+    }
+    Ok(labels)
 }
 
 /// The dataset version that a `releases/<dataset>/<version>/release.json` releases.

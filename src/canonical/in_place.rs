@@ -5,9 +5,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::stores::CanonicalStores;
 use super::verify::{Pinned, VerifiedShard};
+use super::withdrawals::{Withdrawals, gone, still_here};
 use crate::digest::{BothDigests, BothHashers};
 use crate::model::{DatasetVersionId, Failure, Finding, FindingKind, Meter};
 use crate::store::{ByteStream, Store, StoreError, Walked};
+
+const ZONES: [&str; 2] = ["processed", "catalog"];
 
 /// Hashes every object of a version, artifacts and catalog; an object that cannot be read is a
 /// finding. Whether the digests are right is for the catalog's check to say.
@@ -15,12 +18,13 @@ pub(crate) async fn read_in_place(
     stores: &CanonicalStores,
     dataset: &str,
     version: &DatasetVersionId,
+    withdrawals: &Withdrawals,
     at_once: usize,
     meter: &Meter,
     cancel: &CancellationToken,
 ) -> Result<VerifiedShard, Failure> {
     let mut done = VerifiedShard::default();
-    for zone in ["processed", "catalog"] {
+    for zone in ZONES {
         let prefix = format!("{zone}/{dataset}/{version}");
         let store = stores.of_key(&prefix);
         let work =
@@ -31,6 +35,9 @@ pub(crate) async fn read_in_place(
                 return Err(Failure::cancelled());
             }
             match read {
+                Ok(pinned) if withdrawals.erases(&pinned.key) => {
+                    done.findings.push(still_here(&pinned.key, Some(version), pinned.size));
+                }
                 Ok(pinned) => {
                     done.objects += 1;
                     done.bytes += pinned.size;
@@ -40,7 +47,25 @@ pub(crate) async fn read_in_place(
             }
         }
     }
+    withdrawn(&mut done, dataset, version, withdrawals);
     Ok(done)
+}
+
+/// What was erased of a version and is not there any more. An owner who erased a version as a
+/// whole has deleted its documents too, so that nobody asks for it.
+fn withdrawn(
+    done: &mut VerifiedShard,
+    dataset: &str,
+    version: &DatasetVersionId,
+    withdrawals: &Withdrawals,
+) {
+    let folders = ZONES.map(|zone| format!("{zone}/{dataset}/{version}/"));
+    let erased = folders.iter().flat_map(|folder| withdrawals.erased_below(folder));
+    let there = |key: &str| done.findings.iter().any(|found| found.key.as_deref() == Some(key));
+    let erased: Vec<&str> = erased.filter(|key| !there(key)).collect();
+    let present = done.pins.iter().map(|pinned| pinned.key.as_str());
+    let whole = withdrawals.leaves_whole(present.chain(erased.iter().copied()));
+    done.findings.extend(erased.into_iter().map(|key| gone(key, Some(version), whole)));
 }
 
 async fn object(

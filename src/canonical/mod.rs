@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 mod compare;
 mod content;
 mod cursor;
+mod embargo;
 mod facts;
 mod filter;
 mod in_place;
@@ -17,6 +18,7 @@ mod shard;
 mod stores;
 mod verify;
 mod whole;
+pub(crate) mod withdrawals;
 
 #[cfg(test)]
 mod fixture;
@@ -25,7 +27,8 @@ mod tests;
 
 pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listing};
 pub(crate) use content::content_digest;
-pub(crate) use facts::{SnapshotContent, VersionContent, snapshot_content};
+pub(crate) use embargo::sealed_embargo;
+pub(crate) use facts::{SnapshotContent, VersionContent, sealed_labels, snapshot_content};
 pub(crate) use filter::Filter;
 pub(crate) use in_place::read_in_place;
 pub(crate) use layout::version_of;
@@ -36,6 +39,7 @@ pub(crate) use shard::{Entry, Seen};
 pub(crate) use stores::CanonicalStores;
 pub(crate) use verify::{Pinned, Verified, VerifiedShard, Verify, verify_backup};
 pub(crate) use whole::verify_whole;
+pub(crate) use withdrawals::Withdrawals;
 
 /// The JSON Schema (2020-12) of snapshot manifests.
 pub(crate) fn manifest_schema() -> serde_json::Value {

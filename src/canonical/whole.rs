@@ -59,7 +59,8 @@ async fn catalog_findings(
         }
         let digests = digests(verify, manifest, &dataset, &version).await?;
         let lookup = Arc::new(move |key: &str| digests.get(key).copied());
-        findings.extend(catalog::verify(verify.stores, &[(dataset, version)], lookup).await?);
+        let found = catalog::verify(verify.stores, &[(dataset, version)], lookup).await?;
+        findings.extend(found.into_iter().filter(|one| !verify.withdrawals.explains(one)));
     }
     Ok(findings)
 }

@@ -1,9 +1,11 @@
 //! What may be written on the command line.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::access::Redactor;
 use crate::model::{JobId, RunId, RunMode, Zone};
 
 /// Restores the roots of a data platform, proves them, and regrows everything else from them.
@@ -37,6 +39,13 @@ pub(crate) struct Global {
     /// $XDG_STATE_HOME/coppice]
     #[arg(long, global = true, env = "COPPICE_STATE", value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Keep the names that are hidden because their data are not public in this file, for you
+    /// alone; runs also keep them beside their receipt
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) restricted_to: Option<PathBuf>,
+    /// Keeps what is not public out of what is printed.
+    #[arg(skip)]
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -105,6 +114,9 @@ pub(crate) enum Command {
     Status {
         /// The run.
         run: Option<RunId>,
+        /// Map hashed names of data that are not public back.
+        #[arg(long)]
+        restricted: bool,
     },
     /// List the runs, newest first.
     Runs,
@@ -143,6 +155,7 @@ pub(crate) enum SchemaOf {
     RebuildJob,
     Manifest,
     Receipt,
+    Withdrawals,
 }
 
 #[derive(Debug, Args)]

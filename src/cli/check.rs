@@ -10,15 +10,19 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::run::request;
 use crate::journal::Journal;
-use crate::model::RunMode;
+use crate::model::{Redact, RunMode};
 use crate::recovery::{self, Probe};
 
 /// `coppice check`.
 pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let request = request(RunMode::Rebuild, args, &RunArgs::default(), &state)?;
+    let request = request(global, RunMode::Rebuild, args, &RunArgs::default(), &state)?;
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
-    let probes = recovery::probe(&request, journal).await?;
+    let mut probes = recovery::probe(&request, journal).await?;
+    for probe in &mut probes {
+        probe.seen = global.redactor.text(&probe.seen);
+        probe.hint = probe.hint.take().map(|hint| global.redactor.text(&hint));
+    }
     let ok = probes.iter().all(|probe| probe.ok);
     let document = json!({ "ok": ok, "environment": request.env, "probes": probes });
     output::result(global.format, &document, || table(&probes, ok))?;

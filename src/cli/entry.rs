@@ -1,4 +1,6 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -7,36 +9,42 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::state::State;
 use super::{check, init, plan, run, runs, shell, snapshot, snapshots, status, verify};
-use crate::model::{Code, Failure};
-use crate::report::JsonLines;
+use crate::access::{Redactor, RestrictedFile};
+use crate::model::{Code, Failure, Redact};
+use crate::report::{JsonLines, TextFields, TextLines};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     // Prints help and usage errors by itself, with exit 0 and 2.
     let cli = Cli::parse();
-    set_up_logs(cli.global.log_format);
+    let redactor = cli.global.redactor.clone();
+    set_up_logs(cli.global.log_format, &redactor);
+    keep_quiet_about_panics(&redactor);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = Failure::permanent(Code::Internal, "failed to start").because(&error);
-            output::trouble(cli.global.format, &failure.into());
+            output::trouble(cli.global.format, &redactor, &failure.into());
             return Exit::Found.into();
         }
     };
     let format = cli.global.format;
     let ended = runtime.block_on(dispatch(cli));
     runtime.shutdown_background();
-    match ended {
-        Ok(exit) => exit.into(),
+    let exit = match ended {
+        Ok(exit) => exit,
         Err(trouble) => {
-            output::trouble(format, &trouble);
-            trouble.exit().into()
+            output::trouble(format, &redactor, &trouble);
+            trouble.exit()
         }
-    }
+    };
+    output::hidden(format, &redactor);
+    exit.into()
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
     let global = &cli.global;
+    prepare_redaction(global)?;
     match cli.command {
         Command::Snapshot(args) => snapshot::run(global, &args).await,
         Command::Snapshots { store } => snapshots::run(global, &store).await,
@@ -49,7 +57,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         Command::Rebuild(args) => run::rebuild(global, &args).await,
         Command::Rollback(args) => run::rollback(global, &args).await,
         Command::Resume { run } => run::resume(global, run).await,
-        Command::Status { run } => status::status(global, run).await,
+        Command::Status { run, restricted } => status::status(global, run, restricted).await,
         Command::Runs => runs::list(global).await,
         Command::Discard { run } => runs::discard(global, run).await,
         Command::Receipt { run, restricted } => runs::receipt(global, run, restricted).await,
@@ -68,19 +76,53 @@ pub(super) fn state(global: &Global) -> Result<State, Trouble> {
     Ok(State::find(global.state.as_deref())?)
 }
 
-fn set_up_logs(format: LogFormat) {
+/// Opens the file for hidden names before any work, and tells which paths are ours.
+fn prepare_redaction(global: &Global) -> Result<(), Failure> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    for place in std::env::current_dir().into_iter().chain(home) {
+        global.redactor.know_place(&place);
+    }
+    let Some(path) = &global.restricted_to else { return Ok(()) };
+    let made = RestrictedFile::create(path).and_then(|file| global.redactor.keep_in(file));
+    made.map_err(|error| {
+        Failure::permanent(Code::Usage, format!("failed to create {}", path.display()))
+            .because(&error)
+            .hint("--restricted-to names a file that is not there yet")
+    })
+}
+
+/// A panic's own words may quote data; where it happened does not.
+fn keep_quiet_about_panics(redactor: &Arc<Redactor>) {
+    let redactor = redactor.clone();
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if redactor.may_log("panic") {
+            usual(panic);
+        } else {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            output::note(&format!("a bug was met at {place}; what it says may not be public"));
+        }
+    }));
+}
+
+fn set_up_logs(format: LogFormat, redactor: &Arc<Redactor>) {
     use tracing_subscriber::EnvFilter;
     use tracing_subscriber::fmt::format::JsonFields;
     let filter = |default: &str| {
         EnvFilter::try_from_env("COPPICE_LOG").unwrap_or_else(|_| EnvFilter::new(default))
     };
+    let redact: Arc<dyn Redact> = redactor.clone();
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr);
     // Setting it a second time in one process cannot happen.
     let _ = match format {
-        LogFormat::Text => builder.with_env_filter(filter("warn")).try_init(),
+        LogFormat::Text => builder
+            .fmt_fields(TextFields(redact.clone()))
+            .event_format(TextLines { inner: tracing_subscriber::fmt::format(), redact })
+            .with_env_filter(filter("warn"))
+            .try_init(),
         LogFormat::Json => builder
             .fmt_fields(JsonFields::new())
-            .event_format(JsonLines)
+            .event_format(JsonLines(redact))
             .with_env_filter(filter("coppice=info,warn"))
             .try_init(),
     };

@@ -16,7 +16,7 @@ use crate::recovery;
 /// `coppice init`.
 pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let request = request(RunMode::Rebuild, args, &RunArgs::default(), &state)?;
+    let request = request(global, RunMode::Rebuild, args, &RunArgs::default(), &state)?;
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
     let env = request.env.clone();
     let world = recovery::open(&request, journal).await.map_err(super::run::refused)?;

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::args::Format;
 use super::exit::Exit;
-use crate::model::{Code, Failure};
+use crate::access::Redactor;
+use crate::model::{Code, Failure, Redact, Touched};
 use crate::plan::Problem;
 
 /// Why a command gave no result.
@@ -77,16 +78,22 @@ pub(crate) fn note(text: &str) {
 
 /// Says why a command gave no result: a diagnostic on standard error, or with `--format json`
 /// the error document on standard output.
-pub(crate) fn trouble(format: Format, trouble: &Trouble) {
+pub(crate) fn trouble(format: Format, redactor: &Redactor, trouble: &Trouble) {
+    let shown = match trouble {
+        Trouble::Failure(failure) => {
+            Trouble::Failure(redactor.failure(Touched::default(), failure.clone()))
+        }
+        Trouble::Problems(problems) => Trouble::Problems(problems.clone()),
+    };
     if format == Format::Json {
-        let document = match trouble {
+        let document = match &shown {
             Trouble::Failure(failure) => failure_json(failure),
             Trouble::Problems(problems) => problems_json(problems),
         };
         let _ = plain(&format!("{document:#}"));
         return;
     }
-    match trouble {
+    match &shown {
         Trouble::Failure(failure) => note(&render(&Shown::of(failure))),
         Trouble::Problems(problems) => {
             for problem in problems {
@@ -97,6 +104,23 @@ pub(crate) fn trouble(format: Format, trouble: &Trouble) {
             }
         }
     }
+}
+
+/// Says that names were hidden, and where they can be looked up.
+pub(crate) fn hidden(format: Format, redactor: &Redactor) {
+    let (count, files) = redactor.hidden();
+    if count == 0 || format == Format::Json {
+        return;
+    }
+    note(&match files.as_slice() {
+        [] => format!(
+            "{count} names are hidden, since their data are not public: to have them, \
+                       say --restricted-to FILE"
+        ),
+        some => {
+            format!("{count} names are hidden; for those who may see them: {}", some.join(", "))
+        }
+    });
 }
 
 fn failure_json(failure: &Failure) -> serde_json::Value {

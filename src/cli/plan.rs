@@ -15,7 +15,7 @@ use crate::recovery::Request;
 /// `coppice plan`.
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(args.mode, &args.env, &RunArgs::default(), &state)?;
+    let mut request = request(global, args.mode, &args.env, &RunArgs::default(), &state)?;
     request.snapshot.clone_from(&args.snapshot);
     show(global, &state, request).await
 }

@@ -25,7 +25,7 @@ use crate::report;
 /// `coppice rehearse`.
 pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(RunMode::Rehearse, &args.env, &args.run, &state)?;
+    let mut request = request(global, RunMode::Rehearse, &args.env, &args.run, &state)?;
     request.keep = args.keep;
     request.snapshot.clone_from(&args.snapshot);
     go(global, &state, request).await
@@ -34,7 +34,7 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
 /// `coppice restore`.
 pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(RunMode::Restore, &args.env, &args.run, &state)?;
+    let mut request = request(global, RunMode::Restore, &args.env, &args.run, &state)?;
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
     request.incident_at = args.incident_at;
@@ -56,7 +56,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
 /// `coppice rebuild`.
 pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(RunMode::Rebuild, &args.env, &args.run, &state)?;
+    let mut request = request(global, RunMode::Rebuild, &args.env, &args.run, &state)?;
     request.only.clone_from(&args.only);
     request.reprove = args.reprove;
     if args.dry_run {
@@ -68,7 +68,7 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
 /// `coppice rollback`.
 pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(RunMode::Rollback, &args.env, &args.run, &state)?;
+    let mut request = request(global, RunMode::Rollback, &args.env, &args.run, &state)?;
     request.only.clone_from(&args.only);
     go(global, &state, request).await
 }
@@ -85,6 +85,7 @@ pub(super) async fn resume(global: &Global, run: RunId) -> Result<Exit, Trouble>
 
 /// What all runs are asked alike.
 pub(super) fn request(
+    global: &Global,
     mode: RunMode,
     env: &args::EnvArgs,
     run: &RunArgs,
@@ -111,6 +112,7 @@ pub(super) fn request(
             confirm: run.confirm.clone(),
             expect_plan: run.expect_plan.clone(),
         },
+        redactor: global.redactor.clone(),
     })
 }
 
@@ -149,7 +151,8 @@ fn watch(global: &Global) -> (Watch, CancellationToken) {
     let cancel = CancellationToken::new();
     let (listeners, board) = reports::listeners(global);
     tokio::spawn(drain_on_signal(cancel.clone(), ended.clone()));
-    (Watch { listeners, board, cancel }, ended)
+    let redactor = global.redactor.clone();
+    (Watch { listeners, board, cancel, redactor }, ended)
 }
 
 async fn drain_on_signal(cancel: CancellationToken, ended: CancellationToken) {

@@ -84,13 +84,12 @@ pub(super) async fn receipt(
             .hint(format!("look at it with `coppice status {run}`"))
             .into());
     };
-    let shown = if restricted {
-        recovery::unhash(&receipt, state.dir(), run)?
-    } else {
-        serde_json::to_value(&receipt).map_err(|error| {
-            Failure::permanent(Code::Internal, "failed to write the receipt").because(&error)
-        })?
-    };
+    let mut shown = serde_json::to_value(&receipt).map_err(|error| {
+        Failure::permanent(Code::Internal, "failed to write the receipt").because(&error)
+    })?;
+    if restricted {
+        shown = recovery::unhash(shown, state.dir(), run)?;
+    }
     output::plain(&format!("{shown:#}"))?;
     Ok(Exit::Done)
 }
@@ -99,7 +98,7 @@ pub(super) async fn receipt(
 pub(super) async fn discard(global: &Global, run: RunId) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
-    let cleared = recovery::discard(run, state.dir(), journal).await?;
+    let cleared = recovery::discard(run, state.dir(), journal, global.redactor.clone()).await?;
     output::result(
         global.format,
         &serde_json::json!({ "run_id": run, "cleared": cleared }),

@@ -30,6 +30,7 @@ pub(super) fn schema(of: SchemaOf) -> Result<(), Failure> {
         SchemaOf::RebuildJob => plan::rebuild_job_schema(),
         SchemaOf::Manifest => canonical::manifest_schema(),
         SchemaOf::Receipt => receipt::schema(),
+        SchemaOf::Withdrawals => canonical::withdrawals::schema(),
     };
     output::plain(&format!("{schema:#}"))
 }

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::progress::{Progress, until_interrupted};
 use super::stores;
+use super::verify::public;
 use crate::canonical::catalog;
 use crate::canonical::ledger::{self, HeadDocument};
 use crate::canonical::{BackupStore, CanonicalStores, SealOptions, Sealed, State, seal};
@@ -27,7 +28,10 @@ pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Tr
         }
         options.plan_files = loaded.files.into_iter().collect();
     }
-    options.labels = labels(&from).await?;
+    let labels = labels(&from).await?;
+    global.redactor.show(public(&labels));
+    let known = labels.into_iter().filter_map(|(name, label)| Some((name, label?)));
+    options.labels = known.collect();
     let audit = from.of_zone(Zone::Audit);
     options.known_findings =
         ledger::verify(audit, None, HeadDocument::Expected).await.map_err(Failure::from)?.findings;
@@ -36,6 +40,8 @@ pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Tr
     let progress = Progress::show("sealing", &meter);
     let sealed = seal(&from, &to, options, &meter, &until_interrupted()).await?;
     drop(progress);
+    let findings = global.redactor.findings(sealed.findings);
+    let sealed = Sealed { findings, ..sealed };
     output::result(global.format, &sealed, || text(&sealed))?;
     let clean = sealed.state == State::Clean && sealed.findings.is_empty();
     Ok(if clean { Exit::Done } else { Exit::Found })
@@ -44,12 +50,13 @@ pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Tr
 /// The policy label of each dataset version that the catalog knows; an unknown one is none.
 async fn labels(
     from: &CanonicalStores,
-) -> Result<BTreeMap<(String, DatasetVersionId), PolicyLabel>, Failure> {
+) -> Result<BTreeMap<(String, DatasetVersionId), Option<PolicyLabel>>, Failure> {
     let versions = catalog::versions(from).await?;
     let versions: Vec<_> =
         versions.into_iter().map(|known| (known.dataset, known.version)).collect();
     let raw = catalog::labels(from, &versions).await?;
-    Ok(raw.into_iter().filter_map(|(name, label)| Some((name, label.parse().ok()?))).collect())
+    let label = |name: &_| raw.get(name).and_then(|label: &String| label.parse().ok());
+    Ok(versions.into_iter().map(|name| (label(&name), name)).map(|(l, name)| (name, l)).collect())
 }
 
 fn text(sealed: &Sealed) -> String {

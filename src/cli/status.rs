@@ -10,10 +10,16 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use crate::journal::{Journal, RunPhase, RunState, StepPhase, load};
 use crate::model::{Code, Failure, RunId};
+use crate::recovery;
 
 /// `coppice status`.
-pub(super) async fn status(global: &Global, run: Option<RunId>) -> Result<Exit, Trouble> {
-    let journal = state(global)?.journal().await?;
+pub(super) async fn status(
+    global: &Global,
+    run: Option<RunId>,
+    restricted: bool,
+) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let journal = state.journal().await?;
     let runs = journal.runs().await.map_err(Failure::from)?;
     let Some(run) = run.or_else(|| runs.first().map(|run| run.run)) else {
         return Err(Failure::permanent(Code::Usage, "there are no runs yet")
@@ -23,9 +29,12 @@ pub(super) async fn status(global: &Global, run: Option<RunId>) -> Result<Exit, 
     let folded = load(&journal, run).await.map_err(Failure::from)?;
     let holder = runs.iter().find(|r| r.run == run).and_then(|r| r.holder.clone());
     let driven_by = holder.map(|holder| holder.to_string());
-    output::result(global.format, &document(&folded, driven_by.as_deref()), || {
-        text(&folded, driven_by.as_deref())
-    })?;
+    let back = |shown: Value| {
+        if restricted { recovery::unhash(shown, state.dir(), run) } else { Ok(shown) }
+    };
+    let told = back(Value::String(text(&folded, driven_by.as_deref())))?;
+    let document = back(document(&folded, driven_by.as_deref()))?;
+    output::result(global.format, &document, || told.as_str().unwrap_or_default().to_owned())?;
     Ok(Exit::Done)
 }
 

@@ -1,16 +1,20 @@
 //! `coppice verify`: proves a backup store's snapshot, or a canonical store against one.
 
+use std::path::PathBuf;
+
 use super::args::{EnvArgs, Global, VerifyArgs};
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::plans::choose;
 use super::progress::{Progress, until_interrupted};
 use super::stores;
+use crate::access::Public;
 use crate::canonical::{
-    Accepts, BackupStore, CanonicalStores, Choice, Filter, Verified, Verify, verify_backup,
-    verify_whole,
+    Accepts, BackupStore, CanonicalStores, Choice, Filter, Verified, Verify, Withdrawals,
+    sealed_labels, verify_backup, verify_whole,
 };
-use crate::model::{Failure, Meter};
+use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel};
+use crate::plan::StoreSpec;
 use crate::recovery;
 use crate::report;
 
@@ -22,8 +26,14 @@ pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trou
     let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
     let backup = stores::open(args.against.as_ref().unwrap_or(&args.store))?;
     let backup = BackupStore::open(backup).await.map_err(Failure::from)?;
-    let (stores, accepts) = against(args)?;
+    let (stores, accepts, listed) = against(args)?;
     let (snapshot, manifest) = backup.choose(&choice, &accepts).await.map_err(Failure::from)?;
+    let labels = sealed_labels(&backup, &manifest).await.map_err(Failure::from)?;
+    global.redactor.show(public(&labels));
+    let withdrawals = match listed {
+        Some((spec, plan)) => recovery::withdrawals(&spec, &plan).await?,
+        None => Withdrawals::default(),
+    };
     let meter = Meter::default();
     let progress = Progress::show("verifying", &meter);
     let cancel = until_interrupted();
@@ -43,6 +53,8 @@ pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trou
                 backup: &backup,
                 stores,
                 filter: &Filter::default(),
+                withdrawals: &withdrawals,
+                shards: &manifest.shards,
                 at_once: AT_ONCE,
                 meter: &meter,
                 cancel: &cancel,
@@ -51,17 +63,24 @@ pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trou
         }
     };
     drop(progress);
+    let findings = global.redactor.findings(verified.findings);
+    let verified = Verified { findings, ..verified };
     output::result(global.format, &verified, || text(&verified))?;
     Ok(if verified.ok { Exit::Done } else { Exit::Found })
 }
 
-/// What is held against the snapshot, and whose snapshots count.
-fn against(args: &VerifyArgs) -> Result<(Option<CanonicalStores>, Accepts), Trouble> {
+/// What is held against the snapshot, whose snapshots count, and where the plan lists what was
+/// withdrawn.
+type Against = (Option<CanonicalStores>, Accepts, Option<(StoreSpec, PathBuf)>);
+
+/// Reads what the command line and the plan say of it.
+fn against(args: &VerifyArgs) -> Result<Against, Trouble> {
     if args.against.is_none() {
-        return Ok((None, Accepts::Any));
+        return Ok((None, Accepts::Any, None));
     }
     let Some(plan) = &args.plan else {
-        return Ok((Some(stores::canonical(std::slice::from_ref(&args.store))?), Accepts::Any));
+        let stores = stores::canonical(std::slice::from_ref(&args.store))?;
+        return Ok((Some(stores), Accepts::Any, None));
     };
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
     let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
@@ -70,7 +89,17 @@ fn against(args: &VerifyArgs) -> Result<(Option<CanonicalStores>, Accepts), Trou
     for (zone, url) in &environment.canonical.zones {
         texts.push(format!("{zone}={url}"));
     }
-    Ok((Some(stores::canonical(&texts)?), accepts))
+    let listed = environment.withdrawals.clone().map(|spec| (spec, plan.clone()));
+    Ok((Some(stores::canonical(&texts)?), accepts, listed))
+}
+
+/// Of which versions names may be printed. An embargo counts as not yet over.
+pub(super) fn public<'a>(
+    labels: impl IntoIterator<Item = (&'a (String, DatasetVersionId), &'a Option<PolicyLabel>)>,
+) -> Public {
+    Public::of(labels.into_iter().map(|((dataset, version), label)| {
+        (dataset.as_str(), version, label.is_some_and(PolicyLabel::is_public))
+    }))
 }
 
 fn text(verified: &Verified) -> String {

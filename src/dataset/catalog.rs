@@ -22,8 +22,6 @@ impl Session {
         versions: &[DatasetVersion],
         quads: &[Quad],
     ) -> Result<(), DatasetError> {
-        let public = |it: &DatasetVersion| it.policy_label.is_some_and(PolicyLabel::is_public);
-        self.quotable &= versions.iter().all(public);
         let table = |batches: Result<Vec<RecordBatch>, DataFusionError>, schema| {
             batches.and_then(|batches| MemTable::try_new(schema, vec![batches]))
         };

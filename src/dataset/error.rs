@@ -19,9 +19,6 @@ pub(crate) enum DatasetError {
     /// The query failed while it ran.
     #[error("failed to run the query")]
     Run(#[source] DataFusionError),
-    /// The query failed, and why may not be told.
-    #[error("failed to run the query; the reason may quote data that are not public")]
-    Withheld,
     /// The engine could not be set up.
     #[error("failed to set up the query engine")]
     Engine(#[source] DataFusionError),
@@ -58,8 +55,6 @@ impl From<DatasetError> for Failure {
                 .hint("a job's query is one SELECT; what it fills is said by its sink"),
             DatasetError::Run(source) => of_run(source, text),
             DatasetError::Engine(source) => Self::permanent(Code::Internal, text).because(source),
-            DatasetError::Withheld => Self::permanent(Code::StepFailed, text)
-                .hint("run the query by hand where the data may be seen"),
             DatasetError::NoForm { .. } => Self::permanent(Code::StepFailed, text)
                 .hint("GeoParquet, Parquet, GeoJSON and CSV are read; see the media types in DCAT"),
             DatasetError::Unpinned { .. } | DatasetError::NoTable { .. } => {
@@ -98,8 +93,9 @@ fn of_run(source: &DataFusionError, text: String) -> Failure {
     if let Some(failure) = failure_below(source) {
         return failure.clone();
     }
-    let failure = Failure::permanent(Code::StepFailed, text).because(source);
-    match source.find_root() {
+    let root = source.find_root();
+    let failure = Failure::permanent(Code::StepFailed, text).because(source).class(class_of(root));
+    match root {
         DataFusionError::ResourcesExhausted(_) => failure.hint(
             "raise limits.query_memory_mib, or join so that the small table stands left: a hash \
              join cannot spill",
@@ -111,5 +107,19 @@ fn of_run(source: &DataFusionError, text: String) -> Failure {
         }
         .hint("check that the canonical store answers, then resume"),
         _ => failure.hint("correct the job's query, or the data that it reads"),
+    }
+}
+
+/// The kind of the engine's error, in words that quote nothing.
+fn class_of(error: &DataFusionError) -> &'static str {
+    match error {
+        DataFusionError::ArrowError(..) => "query: arrow",
+        DataFusionError::ParquetError(_) => "query: parquet",
+        DataFusionError::ObjectStore(_) => "query: object store",
+        DataFusionError::IoError(_) => "query: input or output",
+        DataFusionError::ResourcesExhausted(_) => "query: resources exhausted",
+        DataFusionError::Execution(_) | DataFusionError::ExecutionJoin(_) => "query: execution",
+        DataFusionError::Internal(_) => "query: internal",
+        _ => "query",
     }
 }

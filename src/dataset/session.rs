@@ -15,17 +15,14 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::TryStreamExt;
 
 use super::check::{Partitions, check};
-use super::error::failure_below;
 use super::{DatasetError, functions, source};
-use crate::model::{DatasetVersion, Failure, PolicyLabel};
+use crate::model::{DatasetVersion, Failure};
 use crate::store::{Pin, Store};
 
 /// SQL over verified dataset versions, within a memory pool that spills to disk.
 pub(crate) struct Session {
     pub(super) context: SessionContext,
     pub(super) tables: BTreeMap<String, Table>,
-    /// Whether an error of the engine may be shown: it may quote values.
-    pub(super) quotable: bool,
 }
 
 /// What is known of a registered dataset version.
@@ -54,7 +51,7 @@ impl Session {
         let context = SessionContext::new_with_config_rt(config, runtime);
         geodatafusion::register(&context);
         functions::register(&context);
-        Ok(Self { context, tables: BTreeMap::new(), quotable: true })
+        Ok(Self { context, tables: BTreeMap::new() })
     }
 
     /// Makes a dataset version a table, in the first of these forms that it comes in: Parquet,
@@ -70,7 +67,6 @@ impl Session {
         let host = format!("t{}", self.tables.len());
         let opened = source::open(&self.context, &host, version, store, pins).await?;
         self.put(table, opened.provider)?;
-        self.quotable &= version.policy_label.is_some_and(PolicyLabel::is_public);
         let entry = Table { version: version.clone(), geometry: opened.geometry };
         self.tables.insert(table.to_owned(), entry);
         Ok(())
@@ -88,7 +84,7 @@ impl Session {
     }
 
     /// Runs one SELECT. A failure that comes out of the stream is an external error with a
-    /// `Failure` in it.
+    /// `Failure` in it; its words may quote values.
     pub(crate) async fn query(&self, sql: &str) -> Result<SendableRecordBatchStream, DatasetError> {
         let mut state = self.context.state();
         let logical = state.create_logical_plan(sql).await.map_err(DatasetError::Plan)?;
@@ -96,27 +92,12 @@ impl Session {
             state.config_mut().options_mut().execution.target_partitions = 1;
         }
         let logical = state.optimize(&logical).map_err(DatasetError::Plan)?;
-        let physical = state.create_physical_plan(&logical).await.map_err(|e| self.failed(e))?;
-        let stream = execute_stream(physical, state.task_ctx()).map_err(|e| self.failed(e))?;
-        let quotable = self.quotable;
+        let physical = state.create_physical_plan(&logical).await.map_err(DatasetError::Run)?;
+        let stream = execute_stream(physical, state.task_ctx()).map_err(DatasetError::Run)?;
         let schema = stream.schema();
-        let stream = stream.map_err(move |error| {
-            DataFusionError::External(Box::new(Failure::from(run_failed(error, quotable))))
+        let stream = stream.map_err(|error| {
+            DataFusionError::External(Box::new(Failure::from(DatasetError::Run(error))))
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
-
-    fn failed(&self, error: DataFusionError) -> DatasetError {
-        run_failed(error, self.quotable)
-    }
-}
-
-/// Keeps the engine's own words back where they may quote data that are not public.
-fn run_failed(error: DataFusionError, quotable: bool) -> DatasetError {
-    let ours = failure_below(&error).is_some();
-    let harmless = matches!(
-        error.find_root(),
-        DataFusionError::ResourcesExhausted(_) | DataFusionError::ObjectStore(_)
-    );
-    if quotable || ours || harmless { DatasetError::Run(error) } else { DatasetError::Withheld }
 }

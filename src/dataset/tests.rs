@@ -8,7 +8,7 @@ use oxigraph::model::{GraphName, Literal, NamedNode, Quad};
 use super::fixture::Platform;
 use super::*;
 use crate::digest::Multiset;
-use crate::model::{Code, DatasetVersion, Failure, FindingKind, PolicyLabel};
+use crate::model::{Code, DatasetVersion, Failure, FindingKind};
 use crate::proof::{ColumnEncoding, RowEncoding};
 
 const PARQUET: &str = "application/vnd.apache.parquet";
@@ -222,20 +222,6 @@ async fn rows_and_extent_are_held_against_the_catalog() {
     let kinds: Vec<_> = findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [FindingKind::CountMismatch, FindingKind::ExtentMismatch]);
     assert_eq!(findings[0].actual.as_deref(), Some("105"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn values_that_are_not_public_are_not_quoted() {
-    let kansas = Platform::kansas().await;
-    let sql = "SELECT CAST(name AS integer) FROM places";
-    let mut version = kansas.versions["ks_populated_places"].clone();
-    let open = with(&kansas, &[("places", version.clone())]).await;
-    let shown = format!("{:?}", open.rows(sql).await.unwrap_err());
-    assert!(shown.contains("Cannot cast"), "{shown}");
-    version.policy_label = Some(PolicyLabel::Restricted);
-    let open = with(&kansas, &[("places", version)]).await;
-    let kept = open.rows(sql).await.unwrap_err();
-    assert!(!format!("{kept:?}").contains("Cannot cast"), "{kept:?}");
 }
 
 #[tokio::test]

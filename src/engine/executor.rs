@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bind, Blobs, StepContext, Unit};
-use crate::model::{Board, Code, Failure, Output, StepId};
-use crate::plan::{RecoveryGraph, StepSpec};
+use super::{Bind, Blobs, StepContext, Unit, seed};
+use crate::model::{Board, Code, Failure, Output, Redact, StepId, Touched};
+use crate::plan::{RecoveryGraph, StepKind, StepSpec};
 
 /// A piece of work with all that it needs.
 pub(crate) struct Task {
@@ -46,6 +46,7 @@ pub(crate) struct InProcess {
     steps: BTreeMap<StepId, StepSpec>,
     board: Board,
     blobs: Arc<dyn Blobs>,
+    redact: Arc<dyn Redact>,
     timeout: Duration,
 }
 
@@ -56,10 +57,11 @@ impl InProcess {
         graph: &RecoveryGraph,
         board: Board,
         blobs: Arc<dyn Blobs>,
+        redact: Arc<dyn Redact>,
     ) -> Self {
         let steps = graph.steps.iter().map(|spec| (spec.id.clone(), spec.clone())).collect();
         let timeout = Duration::from_secs(graph.limits.step_timeout_seconds.max(1));
-        Self { bind, steps, board, blobs, timeout }
+        Self { bind, steps, board, blobs, redact, timeout }
     }
 
     async fn work(&self, spec: &StepSpec, task: Task) -> Result<Output, Failure> {
@@ -89,6 +91,16 @@ impl Executor for InProcess {
             let message = format!("there is no step {} in the graph", task.unit.step);
             return Err(Failure::permanent(Code::Internal, message));
         };
+        // Before anybody else hears of it: what comes back goes into the journal.
+        match self.attempt(spec, task).await {
+            Ok(output) => Ok(self.redact.output(output)),
+            Err(failure) => Err(self.redacted(spec, failure)),
+        }
+    }
+}
+
+impl InProcess {
+    async fn attempt(&self, spec: &StepSpec, task: Task) -> Result<Output, Failure> {
         let cancel = task.cancel.clone();
         let work = AssertUnwindSafe(self.work(spec, task)).catch_unwind();
         match tokio::time::timeout(self.timeout, work).await {
@@ -100,9 +112,20 @@ impl Executor for InProcess {
                 let seconds = self.timeout.as_secs();
                 let message = format!("{} did not end within {seconds} s", spec.id);
                 Err(Failure::transient(Code::StepFailed, message)
-                    .hint("raise limits.step_timeout_seconds in the plan if it needs longer"))
+                    .hint("raise limits.step_timeout_seconds in the plan if it needs longer")
+                    .plain())
             }
         }
+    }
+
+    fn redacted(&self, spec: &StepSpec, failure: Failure) -> Failure {
+        let about = seed::about(spec);
+        let touched = match spec.kind {
+            // A gate reads findings alone, and those were redacted when they were found.
+            StepKind::Gate => Touched::default(),
+            _ => Touched { job: about.job.as_ref(), version: about.version.as_ref() },
+        };
+        self.redact.failure(touched, failure)
     }
 }
 

@@ -11,7 +11,7 @@ use super::executor::InProcess;
 use super::{Bind, seed};
 use crate::digest::canonical_json;
 use crate::journal::{EventKind, Journal, Lease, Listener, RunPhase, RunRequest, RunState, load};
-use crate::model::{Board, Code, Failure, Outcome};
+use crate::model::{Board, Code, Failure, Outcome, Redact};
 use crate::plan::RecoveryGraph;
 
 /// What the engine works with.
@@ -24,6 +24,8 @@ pub(crate) struct Engine {
     pub(crate) listeners: Vec<Box<dyn Listener>>,
     /// Where the work says how far it is.
     pub(crate) board: Board,
+    /// Keeps what is not public out of events.
+    pub(crate) redact: Arc<dyn Redact>,
     /// Asks the run to stop.
     pub(crate) cancel: CancellationToken,
 }
@@ -106,9 +108,9 @@ async fn drive(
     graph: &RecoveryGraph,
     first: EventKind,
 ) -> Result<RunState, Failure> {
-    let Engine { journal, bind, listeners, board, cancel } = engine;
+    let Engine { journal, bind, listeners, board, redact, cancel } = engine;
     let blobs = Arc::new(JournalBlobs(Arc::clone(&journal)));
-    let executor = Arc::new(InProcess::new(bind, graph, board, blobs));
+    let executor = Arc::new(InProcess::new(bind, graph, board, blobs, redact));
     let mut dispatcher = Dispatcher::new(Arc::clone(&journal), lease, state, listeners);
     dispatcher.stage(first)?;
     Drive::new(journal, dispatcher, executor, graph, cancel).finish().await

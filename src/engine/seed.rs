@@ -34,7 +34,7 @@ fn seed(spec: &StepSpec) -> StepSeed {
 }
 
 /// Reads what every kind of step that is about a job, a version or a gate calls by one name.
-fn about(spec: &StepSpec) -> About {
+pub(super) fn about(spec: &StepSpec) -> About {
     let gate = (spec.kind == StepKind::Gate).then(|| GateParams::deserialize(&spec.params));
     About {
         gate: gate.and_then(Result::ok).map(|gate| gate.id()),

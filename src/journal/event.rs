@@ -143,6 +143,9 @@ pub(crate) struct RunRequest {
     pub(crate) scope: Option<String>,
     /// What time the snapshot is of.
     pub(crate) as_of: Option<DateTime<Utc>>,
+    /// The date at which embargoes were judged.
+    #[serde(default)]
+    pub(crate) policy_date: Option<DateTime<Utc>>,
     /// When the incident happened, where somebody said so.
     pub(crate) incident_at: Option<DateTime<Utc>>,
     /// Recovery time objective in seconds.

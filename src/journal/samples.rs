@@ -36,6 +36,7 @@ pub(crate) fn request() -> RunRequest {
         reason: None,
         scope: None,
         as_of: Some(time(-3600)),
+        policy_date: Some(time(0)),
         incident_at: None,
         rto_target_seconds: Some(1800),
         rpo_target_seconds: Some(86_400),

@@ -88,6 +88,12 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The defects found, if that is why.
     pub findings: Vec<Finding>,
+    /// What the other side calls this kind of error, such as `postgres 23502`; quotes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Whether its words are ours alone: they quote neither values nor another program.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain: bool,
 }
 
 impl Failure {
@@ -100,6 +106,8 @@ impl Failure {
             causes: Vec::new(),
             hint: None,
             findings: Vec::new(),
+            class: None,
+            plain: false,
         }
     }
 
@@ -112,7 +120,7 @@ impl Failure {
     /// The run was asked to stop.
     pub fn cancelled() -> Self {
         let kind = FailureKind::Cancelled;
-        Self { kind, ..Self::permanent(Code::StepFailed, "the run was asked to stop") }
+        Self { kind, ..Self::permanent(Code::StepFailed, "the run was asked to stop") }.plain()
     }
 
     /// The target belongs to another environment or run.
@@ -139,6 +147,20 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the kind of error in words of the other side that quote nothing.
+    #[must_use]
+    pub fn class(mut self, class: impl Into<String>) -> Self {
+        self.class = Some(class.into());
+        self
+    }
+
+    /// Says that its words are ours alone: they quote neither values nor another program.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
         self
     }
 

@@ -1,4 +1,5 @@
-//! What crosses rooms? Ids, findings, failures, proofs, verdicts and the progress board: data only.
+//! What crosses rooms? Ids, findings, failures, proofs, verdicts and the progress board, and how what is not public is kept out of
+//! them.
 
 mod actor;
 mod dataset;
@@ -9,6 +10,7 @@ mod outputs;
 mod policy;
 mod progress;
 mod proof;
+mod redact;
 mod sink;
 
 pub use actor::Actor;
@@ -20,9 +22,10 @@ pub use outputs::{
     DecideOutput, DecidedChange, LiveGeneration, Outcome, Output, ProveOutput, ReadBackOutput,
     RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
-pub use policy::{Audience, PolicyLabel};
+pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use progress::{Board, Meter, Reading};
 pub use proof::{Covers, Proof, Verdict};
+pub use redact::{Redact, Touched};
 pub use sink::{
     Column, ColumnType, GraphSink, Index, IndexMethod, Layer, SearchSink, Sink, TableSink,
     TilesSink,

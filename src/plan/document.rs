@@ -153,7 +153,8 @@ pub(crate) struct Environment {
     /// How old the last green rehearsal may be, such as `90d`.
     #[serde(default)]
     pub(crate) rehearse_every: Option<Period>,
-    /// The append-only list of withdrawn keys and versions.
+    /// The append-only list of withdrawn keys and versions: the `url` of an NDJSON file that lies
+    /// outside of every snapshot. `coppice schema withdrawals` prints the form of a line.
     #[serde(default)]
     pub(crate) withdrawals: Option<StoreSpec>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Part;
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, JobId, PolicyLabel, Zone};
+use crate::model::{DatasetVersionId, JobId, PolicyLabel, Zone, label_at};
 
 /// Everything that was pinned before compiling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,18 @@ pub(crate) struct Facts {
     pub(crate) reprove: bool,
     /// Rehearsal: leave scratch as it is, for a look.
     pub(crate) keep: bool,
+    /// The list of withdrawals, where the environment has one.
+    #[serde(default)]
+    pub(crate) withdrawals: Option<ListFacts>,
+}
+
+/// What is known of the list of withdrawals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListFacts {
+    /// The BLAKE3 of its bytes.
+    pub(crate) digest: Digest,
+    /// Its entries.
+    pub(crate) entries: u64,
 }
 
 /// What is known of the snapshot.
@@ -72,7 +84,7 @@ pub(crate) struct VersionFacts {
     pub(crate) dataset: String,
     /// The version.
     pub(crate) version: DatasetVersionId,
-    /// Who may see it; `None` is missing or unknown: deny.
+    /// Who may see it, by the catalog and the withdrawals; `None` is missing or unknown: deny.
     pub(crate) policy_label: Option<PolicyLabel>,
     /// When an embargo ends.
     pub(crate) embargo_until: Option<DateTime<Utc>>,
@@ -86,4 +98,14 @@ pub(crate) struct VersionFacts {
     pub(crate) artifacts: Digest,
     /// The digest over the sorted `(key, blake3)` of its catalog documents.
     pub(crate) catalog: Digest,
+    /// Whether it was erased as a whole.
+    #[serde(default)]
+    pub(crate) withdrawn: bool,
+}
+
+impl VersionFacts {
+    /// The label that counts on the policy date.
+    pub(crate) fn label(&self, policy_date: DateTime<Utc>) -> Option<PolicyLabel> {
+        label_at(self.policy_label, self.embargo_until, policy_date)
+    }
 }

@@ -1,5 +1,7 @@
 //! What the action of each step kind needs to know: the typed form of `StepSpec::params`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{CutoverPolicy, Expect, SignaturePolicy};
@@ -95,6 +97,11 @@ pub(crate) enum GateParams {
         /// The version.
         version: DatasetVersionId,
     },
+    /// Nothing that was erased is left where no version's gate would tell.
+    Withdrawals {
+        /// How many entries the list has.
+        entries: u64,
+    },
     /// The strictest label of a job's inputs may go where the job would take it: decided when
     /// compiled.
     Policy {
@@ -111,11 +118,12 @@ pub(crate) enum GateParams {
 
 impl GateParams {
     /// The gate's id, as in receipts: `manifest`, `ledger`, `canonical-intact/<version>`,
-    /// `policy/<job>`.
+    /// `withdrawals`, `policy/<job>`.
     pub(crate) fn id(&self) -> String {
         match self {
             Self::Manifest => "manifest".to_owned(),
             Self::Ledger => "ledger".to_owned(),
+            Self::Withdrawals { .. } => "withdrawals".to_owned(),
             Self::CanonicalIntact { version } => format!("canonical-intact/{version}"),
             Self::Policy { job, .. } => format!("policy/{job}"),
         }
@@ -139,6 +147,9 @@ pub(crate) struct RebuildParams {
     pub(crate) audience: Audience,
     /// The strictest label of its transitive inputs.
     pub(crate) label: Option<PolicyLabel>,
+    /// The label of each of them, as it counts on the policy date.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,
     /// What must hold of its rows.
     pub(crate) expect: Expect,
 }

@@ -28,6 +28,7 @@ pub(super) fn version(dataset: &str, version: &str) -> VersionFacts {
         bytes: 400_000,
         artifacts: Digest::blake3(format!("{dataset} {version} artifacts").as_bytes()),
         catalog: Digest::blake3(format!("{dataset} {version} catalog").as_bytes()),
+        withdrawn: false,
     }
 }
 
@@ -69,6 +70,7 @@ pub(super) fn facts() -> Facts {
         only: Vec::new(),
         reprove: false,
         keep: false,
+        withdrawals: None,
     }
 }
 

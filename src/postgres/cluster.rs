@@ -236,7 +236,11 @@ impl Cluster {
              max_wal_size = '4GB'\n\
              # One server alone: a table that is filled where it is made needs no log.\n\
              wal_level = minimal\n\
-             max_wal_senders = 0\n"
+             max_wal_senders = 0\n\
+             # What goes wrong is told to the client; its words quote rows, and a log stays.\n\
+             log_min_messages = log\n\
+             log_min_error_statement = panic\n\
+             log_error_verbosity = terse\n"
         );
         if durability == Durability::Scratch {
             text.push_str("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n");

@@ -64,7 +64,7 @@ fn classify(message: String, source: &sqlx::Error) -> Failure {
     let failure = match source {
         sqlx::Error::Database(_) => {
             let state = sqlstate(source).unwrap_or_default();
-            by_state(&state, message)
+            by_state(&state, message).class(format!("postgres {state}"))
         }
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => {
             Failure::transient(Code::StoreUnreachable, message)

@@ -6,26 +6,22 @@ use serde::de::DeserializeOwned;
 use super::objectives::{objectives, read_back};
 use super::projections::projections;
 use super::statement::{PREDICATE, STATEMENT};
-use super::{Drill, GateLine, Moved, Predicate, Receipt, Redactor, StepFailure, StepLine, Subject};
+use super::{Drill, GateLine, Moved, Predicate, Receipt, StepFailure, StepLine, Subject};
 use crate::journal::{RunInfo, RunState, ShardPhase, StepPhase, StepState};
 use crate::model::{
     Code, Failure, Finding, ReadBackOutput, RestoreOutput, RunMode, SwitchOutput, Verdict,
 };
 
 /// Folds a run into its receipt. `at` is when: the end of a run that has not ended, because the
-/// step that stores the receipt comes before it.
-pub(crate) fn fold(
-    state: &RunState,
-    at: DateTime<Utc>,
-    redactor: &mut Redactor,
-) -> Result<Receipt, Failure> {
+/// step that stores the receipt comes before it. What is not public was hidden before it came into
+/// the journal.
+pub(crate) fn fold(state: &RunState, at: DateTime<Utc>) -> Result<Receipt, Failure> {
     let never = || Failure::permanent(Code::Journal, format!("run {} never started", state.run));
     let info = state.info.as_deref().ok_or_else(never)?;
     let started_at = state.started_at.ok_or_else(never)?;
     let live = read_back(state)?;
-    let findings: Vec<Finding> =
-        findings(state).into_iter().map(|finding| redactor.finding(finding)).collect();
-    let steps: Vec<StepLine> = state.in_order().map(|step| step_line(step, redactor)).collect();
+    let findings = findings(state);
+    let steps: Vec<StepLine> = state.in_order().map(step_line).collect();
     let request = info.request.clone();
     let predicate = Predicate {
         run_id: state.run,
@@ -39,7 +35,7 @@ pub(crate) fn fold(
         plan_digest: info.plan_digest,
         snapshot: info.snapshot,
         restored: moved(state)?,
-        gates: gates(state, redactor)?,
+        gates: gates(state)?,
         projections: projections(state, info.mode, live.as_ref())?,
         cutover_window_ms: window(state)?,
         objectives: objectives(state, &request, started_at, live.as_ref()),
@@ -50,6 +46,7 @@ pub(crate) fn fold(
         reason: request.reason,
         git_commit: request.git_commit,
         as_of: request.as_of,
+        policy_date: request.policy_date,
         tools: request.tools,
         not_covered: request.not_covered,
     };
@@ -95,20 +92,19 @@ fn moved(state: &RunState) -> Result<Moved, Failure> {
     Ok(sum)
 }
 
-fn gates(state: &RunState, redactor: &mut Redactor) -> Result<Vec<GateLine>, Failure> {
+fn gates(state: &RunState) -> Result<Vec<GateLine>, Failure> {
     let gates = state.in_order().filter(|step| step.seed.kind == "gate");
-    gates.map(|step| gate_line(step, redactor)).collect()
+    gates.map(gate_line).collect()
 }
 
 /// What could not be evaluated is shut.
-fn gate_line(step: &StepState, redactor: &mut Redactor) -> Result<GateLine, Failure> {
-    let version = step.seed.about.version.as_ref();
+fn gate_line(step: &StepState) -> Result<GateLine, Failure> {
     if let Some(output) = &step.output {
         let Verdict { id, open, evidence, .. } = output.read()?;
-        return Ok(GateLine { id, open, evidence: redactor.text(version, evidence) });
+        return Ok(GateLine { id, open, evidence });
     }
     let evidence = match (&step.failure, &step.because) {
-        (Some(failure), _) => redactor.text(version, failure.message.clone()),
+        (Some(failure), _) => failure.message.clone(),
         (None, Some(because)) => format!("not evaluated: {because} did not succeed"),
         (None, None) => "not evaluated".to_owned(),
     };
@@ -150,12 +146,11 @@ fn merge(kept: &mut Finding, other: &Finding) -> bool {
     same
 }
 
-fn step_line(step: &StepState, redactor: &mut Redactor) -> StepLine {
-    let version = step.seed.about.version.as_ref();
+fn step_line(step: &StepState) -> StepLine {
     let failure = step.failure.as_ref().map(|failure| StepFailure {
         code: failure.code,
-        message: redactor.text(version, failure.message.clone()),
-        hint: failure.hint.clone().map(|hint| redactor.text(version, hint)),
+        message: failure.message.clone(),
+        hint: failure.hint.clone(),
     });
     StepLine {
         id: step.seed.id.clone(),

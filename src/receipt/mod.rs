@@ -3,7 +3,6 @@
 mod fold;
 mod objectives;
 mod projections;
-mod redact;
 #[cfg(test)]
 pub(crate) mod samples;
 mod statement;
@@ -11,7 +10,6 @@ mod statement;
 mod tests;
 
 pub(crate) use fold::fold;
-pub(crate) use redact::Redactor;
 pub(crate) use statement::{
     Drill, GateLine, Moved, Objectives, Predicate, ProjectionLine, ProjectionOutcome, Receipt,
     StepFailure, StepLine, Subject,

@@ -67,6 +67,9 @@ pub(crate) struct Predicate {
     pub(crate) snapshot: Option<Digest>,
     /// What time it is of.
     pub(crate) as_of: Option<DateTime<Utc>>,
+    /// The date at which embargoes were judged.
+    #[serde(default)]
+    pub(crate) policy_date: Option<DateTime<Utc>>,
     /// Versions of Coppice and of what it used.
     pub(crate) tools: BTreeMap<String, String>,
     /// What was restored, counted.

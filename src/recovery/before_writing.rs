@@ -10,7 +10,9 @@ use crate::model::{Code, Failure};
 pub(super) async fn check(world: &World, snapshot: Option<&Digest>) -> Result<(), Failure> {
     let (Some(snapshot), Some(backup)) = (snapshot, &world.backup) else { return Ok(()) };
     let manifest = backup.manifest(snapshot).await?;
-    let found = preflight(backup, &manifest, &world.canonical, &world.setting.filter).await?;
+    let withdrawals = world.withdrawals().await?;
+    let found =
+        preflight(backup, &manifest, &world.canonical, &world.setting.filter, withdrawals).await?;
     if !found.findings.is_empty() {
         let message = format!(
             "{} keys of the snapshot cannot be restored here; nothing was written",

@@ -9,10 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::actions::Actions;
 use super::before_writing;
-use super::markers;
 use super::request::Prepared;
 use super::setting::Setting;
+use super::withdrawn::same_list;
 use super::world::World;
+use super::{markers, private, receipts};
+use crate::access::Redactor;
 use crate::engine::{self, Engine};
 use crate::journal::{Holder, Journal, Lease, Listener, RunState, load};
 use crate::model::{Board, Code, Failure, RunId, RunMode};
@@ -26,6 +28,8 @@ pub(crate) struct Watch {
     pub(crate) board: Board,
     /// Asks the run to stop.
     pub(crate) cancel: CancellationToken,
+    /// Keeps what is not public out of what leaves the process.
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 /// Starts a prepared run. Markers are judged before anything is written.
@@ -35,6 +39,7 @@ pub(crate) async fn execute(prepared: Prepared, watch: Watch) -> Result<RunState
         world.close().await?;
         return Err(failure);
     }
+    hide_for(run, &world.state, &world.redactor)?;
     let journal = world.journal.clone();
     let setting = serde_json::to_vec(&world.setting).map_err(|error| {
         Failure::permanent(Code::Internal, "failed to store the run's setting").because(&error)
@@ -57,6 +62,7 @@ async fn make_ready(world: &World, graph: &RecoveryGraph) -> Result<(), Failure>
     }
     before_writing::check(world, graph.snapshot.as_ref()).await?;
     if rehearsal {
+        private::scratch(world)?;
         markers::put(world).await?;
     }
     Ok(())
@@ -69,7 +75,8 @@ pub(crate) async fn resume(
     journal: Arc<dyn Journal>,
     watch: Watch,
 ) -> Result<RunState, Failure> {
-    let world = Arc::new(reopen(run, state, journal.clone()).await?);
+    let world = Arc::new(reopen(run, state, journal.clone(), watch.redactor.clone()).await?);
+    same_list(&world).await?;
     // Scratch was marked when the run began, and may be half cleared.
     if world.setting.mode != RunMode::Rehearse
         && let Err(failure) = markers::check(&world).await
@@ -91,19 +98,34 @@ pub(crate) async fn reopen(
     run: RunId,
     state: &Path,
     journal: Arc<dyn Journal>,
+    redactor: Arc<Redactor>,
 ) -> Result<World, Failure> {
     let known = load(&*journal, run).await?;
     let missing = || Failure::permanent(Code::Journal, format!("run {run} never started"));
     let info = known.info.ok_or_else(missing)?;
     let setting: Setting = serde_json::from_slice(&journal.get(&info.request.setting).await?)
         .map_err(|error| missing().because(&error))?;
-    World::open(run, setting, state, journal).await
+    redactor.show(setting.public());
+    hide_for(run, state, &redactor)?;
+    World::open(run, setting, state, journal, redactor).await
+}
+
+/// From now on what the run hides can be looked up by its owner.
+fn hide_for(run: RunId, state: &Path, redactor: &Redactor) -> Result<(), Failure> {
+    let path = receipts::restricted_path(state, run);
+    let way = format!("whoever may see the data: coppice receipt {run} --restricted");
+    redactor.keep_for_run(&path, way).map_err(|error| {
+        Failure::permanent(Code::StepFailed, format!("failed to write {}", path.display()))
+            .because(&error)
+            .hint("names that are not public are kept there for their owner alone")
+    })
 }
 
 async fn engine_of(world: &Arc<World>, watch: Watch) -> Engine {
     stop_when_lost(world, watch.cancel.clone()).await;
     Engine {
         journal: world.journal.clone(),
+        redact: world.redactor.clone(),
         bind: Arc::new(Actions(world.clone())),
         listeners: watch.listeners,
         board: watch.board,
@@ -123,7 +145,12 @@ async fn under_locks(
         world.close().await?;
         return Err(failure);
     }
-    let done = work(world, lease).await;
+    let done = match private::prepare(world) {
+        Ok(()) => work(world, lease).await,
+        Err(failure) => {
+            world.journal.release(&lease).await.map_err(Failure::from).and(Err(failure))
+        }
+    };
     let closed = world.close().await;
     let state = done?;
     closed?;

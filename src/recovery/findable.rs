@@ -39,7 +39,8 @@ async fn search(
     let message =
         format!("{unfound} of {SAMPLES} sampled records of {} are not found by search", params.job);
     Err(Failure::permanent(Code::StepFailed, message)
-        .hint("the index holds them and does not find them: its tokens do not fit its texts"))
+        .hint("the index holds them and does not find them: its tokens do not fit its texts")
+        .plain())
 }
 
 async fn tiles(
@@ -56,7 +57,8 @@ async fn tiles(
                 layer.missing, layer.eligible, layer.layer, params.job
             );
             return Err(Failure::permanent(Code::StepFailed, message)
-                .hint("look for geometries that PostGIS cannot clip"));
+                .hint("look for geometries that PostGIS cannot clip")
+                .plain());
         }
     }
     Ok(())

@@ -101,7 +101,8 @@ fn own_name(setting: &Setting) -> String {
 }
 
 impl Place {
-    fn of(spec: &StoreSpec, base: &Path) -> Result<Self, Failure> {
+    /// The place that a plan names; paths are relative to `base`.
+    pub(super) fn of(spec: &StoreSpec, base: &Path) -> Result<Self, Failure> {
         let resolved = spec.resolve(base).map_err(|error| {
             Failure::permanent(Code::PlanInvalid, format!("failed to read the store {}", spec.url))
                 .because(&error)
@@ -125,6 +126,18 @@ impl Place {
 
     fn below(&self, name: &str) -> Self {
         Self { url: format!("{}/{name}", self.url.trim_end_matches('/')), ..self.clone() }
+    }
+
+    /// Takes the place for that of one file: the folder that it lies in, and its name there.
+    pub(super) fn of_file(&self) -> Result<(Self, String), Failure> {
+        let trimmed = self.url.trim_end_matches('/');
+        let named = trimmed.rsplit_once('/').filter(|(folder, _)| !folder.ends_with(":/"));
+        let name = named.map(|(_, name)| percent_encoding::percent_decode_str(name).decode_utf8());
+        let (Some((folder, _)), Some(Ok(name))) = (named, name) else {
+            let message = format!("{} names no file", self.url);
+            return Err(Failure::permanent(Code::PlanInvalid, message));
+        };
+        Ok((Self { url: folder.to_owned(), ..self.clone() }, name.into_owned()))
     }
 
     fn location(&self, url: &str) -> Result<Location, Failure> {

@@ -70,6 +70,7 @@ pub(crate) async fn probe(
         }
     };
     probes.extend(snapshot(&world, request).await);
+    probes.extend(withdrawals(&world).await);
     probes.extend(markers(&world).await);
     probes.push(database(&world).await);
     probes.push(rehearsed(&world, request, &*journal).await?);
@@ -90,6 +91,13 @@ async fn snapshot(world: &World, request: &Request) -> Vec<Probe> {
             age(world, &manifest),
         ],
     }
+}
+
+/// Whether the list of withdrawals, if there is one, can be read.
+async fn withdrawals(world: &World) -> Option<Probe> {
+    world.setting.environment.withdrawals.as_ref()?;
+    let read = world.withdrawals().await;
+    Some(Probe::of("withdrawals", read.map(|list| format!("{} entries", list.entries()))))
 }
 
 /// The snapshot's age against the recovery point objective.

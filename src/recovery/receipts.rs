@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::access::read_restricted;
 use crate::digest::{Digest, canonical_json};
 use crate::model::{Code, Failure, RunId};
-use crate::receipt::{Receipt, Redactor};
+use crate::receipt::Receipt;
+
+/// What stand-ins begin with.
+const HIDDEN: &str = "hidden:";
 
 /// Where the receipt of a run is.
 pub(crate) fn receipt_path(state: &Path, run: RunId) -> PathBuf {
     state.join("receipts").join(format!("{run}.json"))
 }
 
-fn restricted_path(state: &Path, run: RunId) -> PathBuf {
-    state.join("receipts").join(format!("{run}.restricted.json"))
+/// Where the names that a run hides are, for its owner alone.
+pub(crate) fn restricted_path(state: &Path, run: RunId) -> PathBuf {
+    state.join("receipts").join(format!("{run}.restricted.jsonl"))
 }
 
 /// Reads the stored receipt of a run.
@@ -36,61 +40,78 @@ pub(crate) fn stored(state: &Path, run: RunId) -> Result<Option<Receipt>, Failur
     }
 }
 
-/// Stores a receipt as RFC 8785 JSON, and beside it, for its owner alone, what it hides. Gives
-/// the receipt's digest.
-pub(crate) fn store(state: &Path, receipt: &Receipt, hidden: &Redactor) -> Result<Digest, Failure> {
+/// Stores a receipt as RFC 8785 JSON. Gives its digest.
+pub(crate) fn store(state: &Path, receipt: &Receipt) -> Result<Digest, Failure> {
     let run = receipt.predicate.run_id;
     let json = |error: crate::digest::CanonicalError| {
         Failure::permanent(Code::Internal, "failed to write the receipt").because(&error)
     };
-    if !hidden.hidden().is_empty() {
-        let map = canonical_json(hidden.hidden()).map_err(json)?;
-        write(&restricted_path(state, run), &map, 0o600)?;
-    }
     let bytes = canonical_json(receipt).map_err(json)?;
-    write(&receipt_path(state, run), &bytes, 0o644)?;
+    write(&receipt_path(state, run), &bytes)?;
     Ok(Digest::blake3(&bytes))
 }
 
-/// Puts names back where a receipt shows hashes, for whoever may read the file that maps them.
-pub(crate) fn unhash(receipt: &Receipt, state: &Path, run: RunId) -> Result<Value, Failure> {
+/// Puts names back where a document of a run shows hashes, for whoever may read the file that
+/// maps them.
+pub(crate) fn unhash(mut value: Value, state: &Path, run: RunId) -> Result<Value, Failure> {
     let path = restricted_path(state, run);
     let failed = |error: &(dyn std::error::Error + 'static)| {
         let message = format!("failed to read {}", path.display());
         Failure::permanent(Code::Credentials, message).because(error)
     };
-    let mut value = serde_json::to_value(receipt).map_err(|e| failed(&e))?;
-    let names: BTreeMap<String, String> = match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| failed(&e))?,
-        // Nothing was hidden.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(value),
+    let names = match read_restricted(&path) {
+        Ok(names) => names,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !hides(&value) => {
+            return Ok(value);
+        }
         Err(error) => return Err(failed(&error)),
     };
     put_back(&mut value, &names);
     Ok(value)
 }
 
+fn hides(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(HIDDEN),
+        Value::Array(items) => items.iter().any(hides),
+        Value::Object(members) => members.values().any(hides),
+        _ => false,
+    }
+}
+
 fn put_back(value: &mut Value, names: &BTreeMap<String, String>) {
     match value {
-        Value::String(text) => {
-            if let Some(name) = names.get(text) {
-                text.clone_from(name);
-            }
-        }
+        Value::String(text) => *text = named(text, names),
         Value::Array(items) => items.iter_mut().for_each(|item| put_back(item, names)),
         Value::Object(members) => members.values_mut().for_each(|item| put_back(item, names)),
         _ => {}
     }
 }
 
+/// A text with what its hashes stand for; names may hold hashes again.
+fn named(text: &str, names: &BTreeMap<String, String>) -> String {
+    let mut parts = text.split(HIDDEN);
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(part.len());
+        let stand_in = format!("{HIDDEN}{}", &part[..end]);
+        match names.get(&stand_in) {
+            Some(name) if *name != text => whole.push_str(&named(name, names)),
+            _ => whole.push_str(&stand_in),
+        }
+        whole.push_str(&part[end..]);
+    }
+    whole
+}
+
 /// Writes under another name first, synced: what has the name is whole.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let work = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
         let staging = path.with_extension("json.new");
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&staging)?;
+        let mut file = options.write(true).create(true).truncate(true).open(&staging)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&staging, path)?;
@@ -113,9 +134,12 @@ mod tests {
 
     #[test]
     fn hidden_names_come_back_wherever_they_stand() {
-        let mut value = json!({"a": ["hidden:1", "x"], "b": {"c": "hidden:2"}});
-        let names = [("hidden:1".to_owned(), "one".to_owned()), ("hidden:2".into(), "two".into())];
+        let mut value =
+            json!({"a": ["hidden:1", "x"], "b": {"c": "no `hidden:2"}, "d": "hidden:9"});
+        assert!(hides(&value) && !hides(&json!(["x", 1])));
+        let names =
+            [("hidden:1".to_owned(), "one".to_owned()), ("hidden:2".into(), "a hidden:1`".into())];
         put_back(&mut value, &names.into());
-        assert_eq!(value, json!({"a": ["one", "x"], "b": {"c": "two"}}));
+        assert_eq!(value, json!({"a": ["one", "x"], "b": {"c": "no `a one`"}, "d": "hidden:9"}));
     }
 }

@@ -4,16 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 use super::governance::{self, Governance};
 use super::setting::Setting;
 use super::survey;
 use super::world::World;
-use crate::access::resolve_actor;
+use crate::access::{Redactor, resolve_actor};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunRequest};
-use crate::model::{Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, RunId, RunMode};
-use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, compile};
+use crate::model::{
+    Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, Redact, RunId, RunMode,
+};
+use crate::plan::{
+    Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, StepKind, VersionFacts, compile,
+};
 
 /// What the operator asked.
 pub(crate) struct Request {
@@ -45,6 +50,8 @@ pub(crate) struct Request {
     pub(crate) keep: bool,
     /// Who, why, and how sure.
     pub(crate) governance: Governance,
+    /// Keeps what is not public out of what leaves the process.
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 /// A run that could start.
@@ -93,9 +100,12 @@ pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result
         existing: request.existing,
         filter: request.filter.clone(),
         incident_at: request.incident_at,
-        public: Vec::new(),
+        versions: Vec::new(),
+        public_jobs: Vec::new(),
+        withdrawals: None,
     };
-    Ok(World::open(RunId::now(), setting, &request.state, journal).await?)
+    let redactor = request.redactor.clone();
+    Ok(World::open(RunId::now(), setting, &request.state, journal, redactor).await?)
 }
 
 /// Resolves and compiles; writes nothing.
@@ -106,20 +116,36 @@ pub(crate) async fn prepare(
     let mut world = open(&request, journal).await?;
     let git_commit = governance::judge(&request, &world.setting.environment).await?;
     let facts = survey::facts(&world, &request).await?;
-    world.setting.public = public(&facts);
+    world.setting.versions = versions(&facts);
+    world.setting.withdrawals.clone_from(&facts.withdrawals);
+    world.redactor.show(world.setting.public());
     let plan = in_scope(&request);
     let graph = compile(&plan, &facts, request.mode).map_err(Refusal::Problems)?;
+    world.setting.public_jobs = public_jobs(&graph);
+    world.redactor.show(world.setting.public());
     expected(&request, &graph)?;
     let actor = resolve_actor(request.governance.actor.as_deref());
     let record = record(&request, &world, &facts, &actor, git_commit);
     Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
 }
 
-/// The versions whose names outputs may print.
-fn public(facts: &Facts) -> Vec<(String, DatasetVersionId)> {
-    let public =
-        facts.versions.iter().filter(|v| v.policy_label.is_some_and(PolicyLabel::is_public));
-    public.map(|version| (version.dataset.clone(), version.version.clone())).collect()
+/// The versions, and whether each is public on the policy date.
+fn versions(facts: &Facts) -> Vec<(String, DatasetVersionId, bool)> {
+    let of = |held: &VersionFacts| {
+        let public = held.label(facts.policy_date).is_some_and(PolicyLabel::is_public);
+        (held.dataset.clone(), held.version.clone(), public)
+    };
+    facts.versions.iter().map(of).collect()
+}
+
+/// The jobs that read nothing but public data, through other jobs too.
+fn public_jobs(graph: &RecoveryGraph) -> Vec<JobId> {
+    let rebuilds = graph.steps.iter().filter(|step| step.kind == StepKind::Rebuild);
+    let public = rebuilds.filter_map(|step| {
+        let params = RebuildParams::deserialize(&step.params).ok()?;
+        params.label.is_some_and(PolicyLabel::is_public).then_some(params.job)
+    });
+    public.collect()
 }
 
 /// A filtered restore takes canonical objects alone: a projection of a part would be a lie.
@@ -153,7 +179,9 @@ fn record(
     RunRequest {
         actor: actor.clone(),
         reason: request.governance.reason.clone(),
-        scope: facts.scope.clone(),
+        // A prefix may lead below a version that is not public.
+        scope: facts.scope.as_deref().map(|scope| world.redactor.text(scope)),
+        policy_date: Some(facts.policy_date),
         as_of: facts.snapshot.as_ref().map(|snapshot| snapshot.as_of),
         incident_at: request.incident_at,
         rto_target_seconds: objectives.rto.as_ref().map(|period| period.length().as_secs()),

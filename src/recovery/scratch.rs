@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::drive::reopen;
 use super::world::World;
+use crate::access::Redactor;
 use crate::journal::{Holder, Journal, RunPhase, load};
 use crate::model::{Code, Failure, RunId};
 use crate::store::{Store, Walked};
@@ -63,9 +64,10 @@ pub(crate) async fn discard(
     run: RunId,
     state: &Path,
     journal: Arc<dyn Journal>,
+    redactor: Arc<Redactor>,
 ) -> Result<Vec<String>, Failure> {
     let known = load(&*journal, run).await?;
-    let world = reopen(run, state, journal.clone()).await?;
+    let world = reopen(run, state, journal.clone(), redactor).await?;
     if world.places.scratch.is_none() {
         return Err(Failure::permanent(
             Code::Usage,

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Public;
 use crate::canonical::{Existing, Filter};
-use crate::model::{DatasetVersionId, RunMode};
-use crate::plan::{Environment, Limits};
+use crate::model::{DatasetVersionId, JobId, RunMode};
+use crate::plan::{Environment, Limits, ListFacts};
 
 /// The setting of a run. Secrets are references still.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +31,21 @@ pub(crate) struct Setting {
     pub(crate) filter: Filter,
     /// When the incident happened.
     pub(crate) incident_at: Option<DateTime<Utc>>,
-    /// The dataset versions whose names outputs may print.
-    pub(crate) public: Vec<(String, DatasetVersionId)>,
+    /// The dataset versions that are in play, and whether each is public: outputs print names
+    /// below a version only of those.
+    pub(crate) versions: Vec<(String, DatasetVersionId, bool)>,
+    /// The jobs that read nothing but public data.
+    pub(crate) public_jobs: Vec<JobId>,
+    /// The list of withdrawals that the run was planned with.
+    #[serde(default)]
+    pub(crate) withdrawals: Option<ListFacts>,
+}
+
+impl Setting {
+    /// What outputs may print.
+    pub(crate) fn public(&self) -> Public {
+        let versions = self.versions.iter();
+        Public::of(versions.map(|(dataset, version, public)| (dataset.as_str(), version, *public)))
+            .with_jobs(self.public_jobs.iter().cloned())
+    }
 }

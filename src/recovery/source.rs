@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use datafusion::execution::SendableRecordBatchStream;
 
-use super::pins;
-use super::{GateOutput, World};
+use super::record_labels::{self, Held};
+use super::{GateOutput, World, pins};
 use crate::canonical::catalog;
 use crate::dataset::Session;
 use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::model::{
-    Code, DatasetVersion, DatasetVersionId, Failure, Finding, JobId, Sink, TableSink, TilesSink,
-    Zone,
+    Artifact, Code, DatasetVersion, DatasetVersionId, Failure, Finding, JobId, Sink, TableSink,
+    TilesSink, Zone,
 };
 use crate::plan::{RebuildParams, ResolvedInput};
 use crate::projection::{graph, tiles};
@@ -80,15 +80,16 @@ async fn from_datasets(
     for input in &params.inputs {
         match input {
             ResolvedInput::Dataset { table, dataset, version, .. } => {
-                let known = version_of(world, dataset, version).await?;
+                let known = version_of(world, params, dataset, version).await?;
                 // Zero rows are taken for some unless the catalog says that there are none.
                 inputs_have_rows |= known.rows != Some(0);
                 let store = world.canonical.of_zone(Zone::Processed);
+                let pinned = pins_of(world, &known, &pinned);
                 session.register(table, &known, store, &pinned).await?;
                 findings.extend(session.hold_against_catalog(table).await?);
             }
             ResolvedInput::Catalog { versions } => {
-                register_catalog(world, &mut session, versions).await?;
+                register_catalog(world, params, &mut session, versions).await?;
                 inputs_have_rows |= !versions.is_empty();
             }
             ResolvedInput::Projection { .. } => {}
@@ -98,6 +99,10 @@ async fn from_datasets(
     let rows = session.query(sql).await?;
     let rows = match sink {
         Sink::Graph(_) => graph::source(rows, spill),
+        Sink::Search(_) => {
+            let (job, label, audience) = (params.job.clone(), params.label, params.audience);
+            record_labels::guard(rows, Held { job, label, audience })
+        }
         _ => rows,
     };
     Ok(Source { rows, inputs_have_rows })
@@ -110,10 +115,11 @@ fn refuse(params: &RebuildParams, findings: Vec<Finding>) -> Result<(), Failure>
     let message = format!("what {} reads is not what the catalog says", params.job);
     Err(Failure::permanent(Code::GateShut, message)
         .hint("the artifact and its catalog disagree: publish a corrected version")
-        .with_findings(findings))
+        .with_findings(findings)
+        .plain())
 }
 
-/// All that was verified of the versions whose gates this step waited for.
+/// All that was verified of the versions whose gates this step waited for, by the names of pins.
 async fn pinned(cx: &StepContext) -> Result<BTreeMap<String, Pin>, Failure> {
     let mut all = BTreeMap::new();
     for output in cx.inputs.values() {
@@ -127,21 +133,41 @@ async fn pinned(cx: &StepContext) -> Result<BTreeMap<String, Pin>, Failure> {
     Ok(all)
 }
 
+/// The pins of the artifacts of a version, by key.
+fn pins_of(
+    world: &World,
+    known: &DatasetVersion,
+    pinned: &BTreeMap<String, Pin>,
+) -> BTreeMap<String, Pin> {
+    let pin = |artifact: &Artifact| {
+        let pin = pinned.get(&world.redactor.name_of(&artifact.key))?;
+        Some((artifact.key.clone(), pin.clone()))
+    };
+    known.artifacts.iter().filter_map(pin).collect()
+}
+
+/// What the catalog says of a version, without what was withdrawn, under the label that counts.
 async fn version_of(
     world: &World,
+    params: &RebuildParams,
     dataset: &str,
     version: &DatasetVersionId,
 ) -> Result<DatasetVersion, Failure> {
     let (described, findings, _) =
         catalog::read_version(&world.canonical, dataset, version).await?;
-    described.ok_or_else(|| {
+    let mut described = described.ok_or_else(|| {
         let message = format!("failed to read the catalog of {dataset} {version}");
         Failure::permanent(Code::GateShut, message).with_findings(findings)
-    })
+    })?;
+    let withdrawals = world.withdrawals().await?;
+    described.artifacts.retain(|artifact| !withdrawals.erases(&artifact.key));
+    described.policy_label = params.labels.get(version).copied().flatten();
+    Ok(described)
 }
 
 async fn register_catalog(
     world: &World,
+    params: &RebuildParams,
     session: &mut Session,
     versions: &[(String, DatasetVersionId, Digest)],
 ) -> Result<(), Failure> {
@@ -151,7 +177,10 @@ async fn register_catalog(
         let (described, _, documents) =
             catalog::read_version(&world.canonical, dataset, version).await?;
         quads.extend(documents.quads());
-        known.extend(described);
+        known.extend(described.map(|described| DatasetVersion {
+            policy_label: params.labels.get(version).copied().flatten(),
+            ..described
+        }));
     }
     session.register_catalog(&known, &quads)?;
     Ok(())

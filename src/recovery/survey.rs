@@ -7,14 +7,15 @@ use futures::TryStreamExt;
 
 use super::request::Request;
 use super::targets::Database;
+use super::withdrawn;
 use super::world::World;
 use crate::canonical::catalog;
 use crate::canonical::{
-    Accepts, BackupStore, Choice, Filter, Manifest, SnapshotContent, content_digest,
-    snapshot_content,
+    Accepts, BackupStore, Choice, Filter, Manifest, SnapshotContent, Withdrawals, content_digest,
+    sealed_embargo, snapshot_content,
 };
 use crate::digest::Digest;
-use crate::model::{Code, Failure, JobId, RunMode, Zone};
+use crate::model::{Code, Failure, JobId, PolicyLabel, RunMode, Zone};
 use crate::plan::{Environment, Facts, Part, SnapshotFacts, VersionFacts, ZoneFacts};
 use crate::postgres;
 use crate::projection::{graph, postgis, search, tiles};
@@ -37,14 +38,18 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
         only: request.only.clone(),
         reprove: request.reprove,
         keep: request.keep,
+        withdrawals: None,
     };
+    let withdrawals = world.withdrawals().await?;
+    facts.withdrawals = withdrawn::facts(withdrawals);
     match request.mode {
         RunMode::Restore | RunMode::Rehearse => {
             let backup = world.backup()?;
             let (digest, manifest) = choose(backup, request, &world.setting.environment).await?;
-            let content = snapshot_content(backup, &manifest).await?;
+            let content = snapshot_content(backup, &manifest, withdrawals).await?;
             facts.snapshot = Some(snapshot(digest, &manifest, &content, &request.filter));
             facts.versions = sealed_versions(&content, &request.filter);
+            embargoes(backup, &manifest, &mut facts.versions).await?;
         }
         RunMode::Rebuild => {
             facts.versions = versions_in_place(world).await?;
@@ -52,7 +57,30 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
         }
         RunMode::Rollback => facts.live = live(world, request).await?,
     }
+    tighten(&mut facts, withdrawals)?;
     Ok(facts)
+}
+
+/// Labels as they stand after the withdrawals: only ever stricter.
+fn tighten(facts: &mut Facts, withdrawals: &Withdrawals) -> Result<(), Failure> {
+    for held in &mut facts.versions {
+        let counts = held.label(facts.policy_date);
+        held.policy_label = withdrawals.tighten(&held.version, held.policy_label, counts)?;
+    }
+    Ok(())
+}
+
+/// The ends of embargoes, out of the catalogs that were sealed.
+async fn embargoes(
+    backup: &BackupStore,
+    manifest: &Manifest,
+    versions: &mut [VersionFacts],
+) -> Result<(), Failure> {
+    let embargoed = |held: &&mut VersionFacts| held.policy_label == Some(PolicyLabel::Embargoed);
+    for held in versions.iter_mut().filter(embargoed) {
+        held.embargo_until = sealed_embargo(backup, manifest, &held.dataset, &held.version).await?;
+    }
+    Ok(())
 }
 
 /// What a filter left in, in words; `None` is everything.
@@ -185,6 +213,7 @@ fn sealed_versions(content: &SnapshotContent, filter: &Filter) -> Vec<VersionFac
             bytes: bytes(&version.dataset, version.version.as_str()),
             artifacts: version.artifacts,
             catalog: version.catalog,
+            withdrawn: version.withdrawn,
         })
         .collect()
 }
@@ -192,15 +221,18 @@ fn sealed_versions(content: &SnapshotContent, filter: &Filter) -> Vec<VersionFac
 /// What the canonical stores hold: by what the catalog and `checksums.json` say, and proven later.
 async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> {
     let store = world.canonical.of_zone(Zone::Catalog);
+    let withdrawals = world.withdrawals().await?;
     let mut facts = Vec::new();
     for known in catalog::versions(&world.canonical).await? {
         let (described, _, documents) =
             catalog::read_version(&world.canonical, &known.dataset, &known.version).await?;
         let Some(described) = described else { continue };
-        let listed = documents.artifacts();
+        let mut listed = documents.artifacts();
+        listed.retain(|(key, ..)| !withdrawals.erases(key));
         facts.push(VersionFacts {
             artifacts: content_digest(listed.iter().map(|(key, digest, _)| (&**key, digest))),
-            catalog: documents_digest(store, &known.dataset, known.version.as_str()).await?,
+            catalog: documents_digest(store, withdrawals, &known).await?,
+            withdrawn: withdrawals.erases_version(&known.version),
             dataset: known.dataset,
             version: known.version,
             policy_label: described.policy_label,
@@ -213,11 +245,18 @@ async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> 
     Ok(facts)
 }
 
-async fn documents_digest(store: &Store, dataset: &str, version: &str) -> Result<Digest, Failure> {
-    let mut walk = store.walk(&format!("catalog/{dataset}/{version}"));
+async fn documents_digest(
+    store: &Store,
+    withdrawals: &Withdrawals,
+    known: &catalog::Known,
+) -> Result<Digest, Failure> {
+    let mut walk = store.walk(&format!("catalog/{}/{}", known.dataset, known.version));
     let mut digests = Vec::new();
     while let Some(walked) = walk.try_next().await? {
         let Walked::Object(meta) = walked else { continue };
+        if withdrawals.erases(&meta.key) {
+            continue;
+        }
         if let Some((bytes, meta)) = store.read(&meta.key, DOCUMENT_LIMIT).await? {
             digests.push((meta.key, Digest::blake3(&bytes)));
         }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::places::{self, Places};
 use super::setting::Setting;
 use super::targets::Targets;
-use crate::canonical::{BackupStore, CanonicalStores};
+use crate::access::Redactor;
+use crate::canonical::{BackupStore, CanonicalStores, Withdrawals};
 use crate::engine::StepContext;
 use crate::journal::Journal;
 use crate::model::{Code, Failure, RunId, RunMode};
@@ -33,6 +34,10 @@ pub(crate) struct World {
     pub(crate) places: Places,
     /// The journal of the run.
     pub(crate) journal: Arc<dyn Journal>,
+    /// Keeps what is not public out of what leaves the process.
+    pub(crate) redactor: Arc<Redactor>,
+    /// What was withdrawn, once it was asked for.
+    pub(super) withdrawn: OnceCell<Arc<Withdrawals>>,
     locks: Mutex<Locks>,
 }
 
@@ -50,6 +55,7 @@ impl World {
         setting: Setting,
         state: &Path,
         journal: Arc<dyn Journal>,
+        redactor: Arc<Redactor>,
     ) -> Result<Self, Failure> {
         let places = Places::of(&setting, run, state)?;
         let canonical = places::canonical(&places)?;
@@ -61,6 +67,10 @@ impl World {
         };
         let projections = places::store(&places.projections)?;
         let targets = Targets::new(places.database.clone(), projections, &places.cache);
+        let stores = canonical.all().chain([targets.store()]);
+        let roots = stores.filter_map(store::Store::local_root);
+        let ours = [Some(state), setting.plan.parent()].into_iter().flatten();
+        ours.chain(roots).for_each(|place| redactor.know_place(place));
         Ok(Self {
             run,
             setting,
@@ -70,6 +80,8 @@ impl World {
             state: state.to_owned(),
             places,
             journal,
+            redactor,
+            withdrawn: OnceCell::new(),
             locks: Mutex::default(),
         })
     }
@@ -141,10 +153,7 @@ impl World {
     /// A folder for what does not fit into memory.
     pub(crate) fn spill(&self) -> Result<PathBuf, Failure> {
         let folder = self.spill_folder();
-        std::fs::create_dir_all(&folder).map_err(|error| {
-            let message = format!("failed to create {}", folder.display());
-            Failure::permanent(Code::NoSpace, message).because(&error)
-        })?;
+        super::private::folder(&folder)?;
         Ok(folder)
     }
 

@@ -9,6 +9,7 @@ mod pace;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod text;
 mod words;
 
 pub(crate) use bars::Bars;
@@ -16,4 +17,5 @@ pub(crate) use json::JsonLines;
 pub(crate) use lines::Lines;
 pub(crate) use logs::Logs;
 pub(crate) use summary::summary;
+pub(crate) use text::{TextFields, TextLines};
 pub(crate) use words::bytes;

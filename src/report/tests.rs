@@ -7,10 +7,11 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
 
 use super::pace::Pace;
-use super::{Bars, JsonLines, Lines, Logs, bars, eta, summary};
+use super::{Bars, JsonLines, Lines, Logs, TextFields, TextLines, bars, eta, summary};
+use crate::access::{Public, Redactor};
 use crate::journal::samples::{events, info};
 use crate::journal::{Event, EventKind, Listener, RunState};
-use crate::model::{Board, Code, Failure, Output, RunMode};
+use crate::model::{Board, Code, Failure, Output, Redact, RunMode};
 use crate::receipt::samples::{broken, receipt, run_id, whole};
 
 #[test]
@@ -209,6 +210,50 @@ fn what_is_left_is_told_from_estimates_and_else_unknown() {
     assert_eq!(line, "a  2.0 KiB of 4.0 KiB, 0 B/s, 1/4 shards");
 }
 
+fn redactor() -> Redactor {
+    let redactor = Redactor::default();
+    let (open, shut) = ("2026-02.abcd1234".parse().unwrap(), "2026-02.bbbbbbbb".parse().unwrap());
+    redactor.show(Public::of([("places", &open, true), ("nests", &shut, false)]));
+    redactor
+}
+
+/// What is logged of objects that are not public, by us and by a library.
+fn log_secrets() {
+    let key = "processed/nests/2026-02.bbbbbbbb/artifacts/eagle 38.21.csv";
+    tracing::info_span!("work", step_id = "s", object = key).in_scope(|| {
+        tracing::warn!(key, error = %format!("no `{key}`"), "failed on {key}");
+        tracing::warn!(target: "datafusion::stream", "cannot cast eagle");
+        tracing::warn!(target: "object_store::client", "GET http://h/b/{key} again");
+        tracing::warn!(count = 3, "ours");
+    });
+}
+
+#[test]
+fn no_record_names_what_is_not_public() {
+    let json = Sink::default();
+    let subscriber = tracing_subscriber::fmt()
+        .fmt_fields(JsonFields::new())
+        .event_format(JsonLines(Arc::new(redactor())))
+        .with_writer(json.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, log_secrets);
+    let text = Sink::default();
+    let redact: Arc<dyn Redact> = Arc::new(redactor());
+    let inner = tracing_subscriber::fmt::format();
+    let subscriber = tracing_subscriber::fmt()
+        .fmt_fields(TextFields(redact.clone()))
+        .event_format(TextLines { inner, redact })
+        .with_writer(text.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, log_secrets);
+    for sink in [json, text] {
+        let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert!(!written.contains("eagle") && !written.contains("38.21"), "{written}");
+        assert_eq!(written.lines().count(), 3, "{written}");
+        assert!(written.contains("failed on hidden:") && written.contains("ours"), "{written}");
+    }
+}
+
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -235,7 +280,7 @@ fn every_record_names_its_run_its_step_and_its_version_or_says_null() {
     let sink = Sink::default();
     let subscriber = tracing_subscriber::fmt()
         .fmt_fields(JsonFields::new())
-        .event_format(JsonLines)
+        .event_format(JsonLines(Arc::new(redactor())))
         .with_max_level(tracing::Level::DEBUG)
         .with_writer(sink.clone())
         .finish();

@@ -21,14 +21,13 @@ pub(crate) fn describe(documents: &Documents) -> Option<DatasetVersion> {
         let dcat = dcat.as_ref().and_then(|(rdf, record)| rdf.object(record, term));
         dcat.or_else(|| Some(collection?.get(member)?.as_str()?.to_owned()))
     };
-    let embargo = dcat.as_ref().and_then(|(rdf, record)| rdf.own_term(record, &["embargo_until"]));
     Some(DatasetVersion {
         dataset: documents.dataset.clone(),
         version: documents.version.clone(),
         title: said(term::TITLE, "title").unwrap_or_else(|| documents.dataset.clone()),
         description: said(term::DESCRIPTION, "description").unwrap_or_default(),
         policy_label: documents.label().and_then(|label| label.parse().ok()),
-        embargo_until: embargo.and_then(|text| text.parse().ok()),
+        embargo_until: documents.embargo_until(),
         license: said(term::LICENSE, "license"),
         rows: rows(documents, dcat.as_ref()),
         bbox: bbox(documents, collection),

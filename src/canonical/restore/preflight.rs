@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::backup::BackupStore;
 use crate::canonical::compare::{difference, finding, measure};
 use crate::canonical::layout::is_mutable;
-use crate::canonical::{CanonicalStores, Entry, Filter, Manifest};
+use crate::canonical::{CanonicalStores, Entry, Filter, Manifest, Withdrawals};
 use crate::model::{Failure, Finding, FindingKind, Meter, Zone};
 
 const CANNOT_HOLD: &str =
@@ -28,6 +28,7 @@ pub(crate) async fn preflight(
     manifest: &Manifest,
     stores: &CanonicalStores,
     filter: &Filter,
+    withdrawals: &Withdrawals,
 ) -> Result<Preflight, Failure> {
     let mut found = Preflight::default();
     let folders: BTreeSet<&str> =
@@ -35,7 +36,8 @@ pub(crate) async fn preflight(
     for shard in manifest.shards.iter().filter(|shard| filter.may_hold(shard)) {
         let entries = backup.shard(shard).await?;
         let keys: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-        for entry in entries.iter().filter(|entry| filter.holds(&entry.key)) {
+        let meant = |entry: &&Entry| filter.holds(&entry.key) && !withdrawals.erases(&entry.key);
+        for entry in entries.iter().filter(meant) {
             let store = stores.of_key(&entry.key);
             let mut why = store.can_hold(&entry.key).err().map(|error| error.to_string());
             if why.is_none() && store.local_root().is_some() && is_folder(entry, &keys, &folders) {

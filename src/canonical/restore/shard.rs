@@ -4,7 +4,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Existing, RestoredShard};
 use crate::canonical::backup::BackupStore;
 use crate::canonical::compare::described;
-use crate::canonical::{CanonicalStores, Entry, Filter, ShardRef};
+use crate::canonical::layout::RELEASES;
+use crate::canonical::withdrawals::{gone, still_here};
+use crate::canonical::{CanonicalStores, Entry, Filter, ShardRef, Withdrawals};
 use crate::model::{Failure, Finding, Meter, RunId};
 
 /// How a snapshot's objects are restored.
@@ -17,6 +19,8 @@ pub(crate) struct Restore<'a> {
     pub(crate) filter: &'a Filter,
     /// Which of them are held back, such as those of a version whose gate is shut.
     pub(crate) hold_back: &'a (dyn Fn(&Entry) -> bool + Sync),
+    /// What was withdrawn: it stays in the backup.
+    pub(crate) withdrawals: &'a Withdrawals,
     /// What happens to other content in places that may change.
     pub(crate) existing: Existing,
     /// The run; it names the place to which other content is copied.
@@ -38,6 +42,21 @@ pub(super) enum Outcome {
 }
 
 impl Restore<'_> {
+    /// Other zones are told of when they are verified.
+    async fn withdrawn_releases(&self, held: &[Entry]) -> Result<Vec<Finding>, Failure> {
+        let mut findings = Vec::new();
+        for entry in held {
+            if !entry.key.starts_with(RELEASES) || !self.withdrawals.erases(&entry.key) {
+                continue;
+            }
+            findings.push(match self.stores.of_key(&entry.key).head(&entry.key).await? {
+                Some(meta) => still_here(&entry.key, None, meta.size),
+                None => gone(&entry.key, None, true),
+            });
+        }
+        Ok(findings)
+    }
+
     /// Restores a shard: every object that is right is durable on return; twice equals once.
     pub(crate) async fn shard(&self, shard: &ShardRef) -> Result<RestoredShard, Failure> {
         let entries = self.backup.shard(shard).await?;
@@ -45,7 +64,8 @@ impl Restore<'_> {
         let (held, meant): (Vec<_>, Vec<_>) = entries
             .into_iter()
             .filter(|entry| self.filter.holds(&entry.key))
-            .partition(|entry| (self.hold_back)(entry));
+            .partition(|entry| (self.hold_back)(entry) || self.withdrawals.erases(&entry.key));
+        done.findings = self.withdrawn_releases(&held).await?;
         done.objects = (held.len() + meant.len()) as u64;
         done.held_back = held.len() as u64;
         let work = futures::stream::iter(meant).map(|entry| async move {

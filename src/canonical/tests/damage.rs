@@ -196,7 +196,8 @@ async fn in_a_place_that_may_change_the_operator_decides() {
     scene.write("work/scratch", b"two");
     let (backup, manifest) = (scene.backup().await, scene.manifest(&sealed.snapshot).await);
     let (stores, filter) = (scene.stores("canonical"), Filter::default());
-    let found = preflight(&backup, &manifest, &stores, &filter).await.unwrap();
+    let found =
+        preflight(&backup, &manifest, &stores, &filter, &Withdrawals::default()).await.unwrap();
     assert_eq!((found.conflicts, found.findings), (vec!["work/scratch".to_owned()], vec![]));
     for (existing, content, conflicts, displaced) in [
         (Existing::List, "two", 1, 0),

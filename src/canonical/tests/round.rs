@@ -126,7 +126,8 @@ async fn a_snapshot_tells_what_it_holds() {
     let scene = Scene::new();
     let sealed = scene.seal().await;
     let manifest = scene.manifest(&sealed.snapshot).await;
-    let content = snapshot_content(&scene.backup().await, &manifest).await.unwrap();
+    let content =
+        snapshot_content(&scene.backup().await, &manifest, &Withdrawals::default()).await.unwrap();
     let [version] = &content.versions[..] else { panic!("{:?}", content.versions) };
     assert_eq!((version.dataset.as_str(), version.version.as_str()), ("d", VERSION));
     assert_eq!((version.released, version.policy_label), (true, Some(PolicyLabel::Public)));
@@ -151,6 +152,7 @@ async fn a_filter_and_a_held_back_version_stay_out() {
         stores: &stores,
         filter: &filter,
         hold_back: &|entry| entry.zone == Zone::Catalog,
+        withdrawals: &Withdrawals::default(),
         existing: Existing::List,
         run: RunId::now(),
         at_once: 2,
@@ -211,7 +213,8 @@ async fn a_key_that_a_target_cannot_hold_is_named_before_and_others_go_on() {
     let sealed = seal(&from, &backup, options, &Meter::default(), &scene.cancel).await.unwrap();
     let manifest = scene.manifest(&sealed.snapshot).await;
     let (target, filter) = (scene.stores("target"), Filter::default());
-    let found = preflight(&backup, &manifest, &target, &filter).await.unwrap();
+    let found =
+        preflight(&backup, &manifest, &target, &filter, &Withdrawals::default()).await.unwrap();
     let kinds = [
         (FindingKind::Unreadable, Severity::Blocks, "raw/d/a/x"),
         (FindingKind::Unreadable, Severity::Blocks, long.as_str()),

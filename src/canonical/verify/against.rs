@@ -5,7 +5,8 @@ use super::{Pinned, Verified, VerifiedShard, extra_objects};
 use crate::canonical::backup::BackupStore;
 use crate::canonical::compare::{described, difference, finding, measure};
 use crate::canonical::layout::HEADS;
-use crate::canonical::{CanonicalStores, Entry, Filter, Manifest, ShardRef};
+use crate::canonical::withdrawals::{gone, still_here};
+use crate::canonical::{CanonicalStores, Entry, Filter, Manifest, ShardRef, Withdrawals};
 use crate::digest::Digest;
 use crate::model::{Failure, Finding, FindingKind, Meter};
 
@@ -19,6 +20,10 @@ pub(crate) struct Verify<'a> {
     pub(crate) stores: &'a CanonicalStores,
     /// Which objects are meant.
     pub(crate) filter: &'a Filter,
+    /// What was withdrawn: it should not be there.
+    pub(crate) withdrawals: &'a Withdrawals,
+    /// All shards of the snapshot that the objects of a version may be in.
+    pub(crate) shards: &'a [ShardRef],
     /// How many objects at once.
     pub(crate) at_once: usize,
     /// Where the work says how far it is.
@@ -44,14 +49,18 @@ impl Verify<'_> {
     /// differs is left to the ledger's check, since a ledger may have grown.
     pub(crate) async fn shard(&self, shard: &ShardRef) -> Result<VerifiedShard, Failure> {
         let entries = self.backup.shard(shard).await?;
-        let meant = entries.into_iter().filter(|entry| self.filter.holds(&entry.key));
+        let (erased, meant): (Vec<_>, Vec<_>) = entries
+            .into_iter()
+            .filter(|entry| self.filter.holds(&entry.key))
+            .partition(|entry| self.withdrawals.erases(&entry.key));
         let work = futures::stream::iter(meant).map(|entry| async move {
             let outcome = self.object(&entry).await?;
             self.meter.add_rows(1);
             Ok::<_, Failure>(outcome)
         });
         let mut work = work.buffered(self.at_once).boxed();
-        let mut done = VerifiedShard::default();
+        let findings = self.withdrawn(shard, &erased).await?;
+        let mut done = VerifiedShard { findings, ..VerifiedShard::default() };
         while let Some(outcome) = work.try_next().await? {
             done.objects += 1;
             match outcome {
@@ -67,6 +76,30 @@ impl Verify<'_> {
             }
         }
         Ok(done)
+    }
+
+    /// What is to be said of what was erased out of a shard.
+    async fn withdrawn(&self, shard: &ShardRef, erased: &[Entry]) -> Result<Vec<Finding>, Failure> {
+        if erased.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut keys = Vec::new();
+        // A version may be cut into several shards.
+        for part in self.shards.iter().filter(|part| part.prefix == shard.prefix) {
+            keys.extend(self.backup.shard(part).await?.into_iter().map(|entry| entry.key));
+        }
+        let whole = self.withdrawals.leaves_whole(keys.iter().map(String::as_str));
+        let mut findings = Vec::new();
+        for entry in erased {
+            let version = entry.dataset_version_id.as_ref();
+            // A document is needed, and so is all of what was erased as a whole.
+            let whole = version.is_none_or(|v| whole && !self.withdrawals.erases_version(v));
+            findings.push(match self.stores.of_key(&entry.key).head(&entry.key).await? {
+                Some(meta) => still_here(&entry.key, version, meta.size),
+                None => gone(&entry.key, version, whole),
+            });
+        }
+        Ok(findings)
     }
 
     async fn object(&self, entry: &Entry) -> Result<Outcome, Failure> {

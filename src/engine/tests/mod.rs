@@ -101,6 +101,7 @@ fn engine(journal: &Arc<dyn Journal>, toy: &Arc<Toy>) -> Engine {
         bind: Arc::new(ToyBind(Arc::clone(toy))),
         listeners: Vec::new(),
         board: Board::default(),
+        redact: Arc::new(crate::access::Redactor::default()),
         cancel: CancellationToken::new(),
     }
 }

@@ -63,6 +63,7 @@ impl Check<'_> {
                 self.store(&format!("{at}/{field}"), store);
             }
         }
+        self.withdrawals(&at, environment);
         if let PostgisSpec::Server { secret } = &environment.postgis {
             self.reference(&format!("{at}/postgis/server/secret"), secret);
         }
@@ -72,6 +73,35 @@ impl Check<'_> {
                 let hint = did_you_mean(other, names);
                 let at = format!("{at}/accepts_snapshots_from/{index}");
                 self.say(&at, format!("unknown environment `{other}`"), hint);
+            }
+        }
+    }
+
+    /// The list is one file, and lies where no restore can bring an older one back.
+    fn withdrawals(&mut self, at: &str, environment: &Environment) {
+        let Some(list) = &environment.withdrawals else { return };
+        if !list.zones.is_empty() {
+            self.say(
+                &format!("{at}/withdrawals/zones"),
+                "a list of withdrawals has no zones",
+                None,
+            );
+        }
+        let url = |spec: &StoreSpec| store_url(&spec.url, self.base).ok().map(String::from);
+        let Some(place) = url(list) else { return };
+        for (what, other) in
+            [("canonical", &environment.canonical), ("backup", &environment.backup)]
+        {
+            let inside = url(other).is_some_and(|other| {
+                let other = other.trim_end_matches('/');
+                place
+                    .strip_prefix(other)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
+            if inside {
+                let hint = "keep it in a place of its own, with its own backup".to_owned();
+                let message = format!("the list of withdrawals lies inside the {what} store");
+                self.say(&format!("{at}/withdrawals/url"), message, Some(hint));
             }
         }
     }

@@ -31,6 +31,7 @@ pub(crate) fn compile(
             roots::recover(&mut steps, spec, facts, snapshot);
             shoots::regrow(&mut steps, facts, &jobs, mode);
             roots::publish(&mut steps, snapshot);
+            roots::withdrawals(&mut steps, facts);
             shoots::cut_over(&mut steps, spec, &jobs, mode);
             roots::head(&mut steps, snapshot);
         }
@@ -40,6 +41,7 @@ pub(crate) fn compile(
         (RunMode::Rebuild, _) => {
             roots::prove_in_place(&mut steps, spec, facts, &inputs(&jobs));
             shoots::regrow(&mut steps, facts, &jobs, mode);
+            roots::withdrawals(&mut steps, facts);
             shoots::cut_over(&mut steps, spec, &jobs, mode);
         }
         (RunMode::Rollback, _) => shoots::cut_over(&mut steps, spec, &jobs, mode),

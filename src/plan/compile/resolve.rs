@@ -5,7 +5,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use super::name;
 use crate::digest::Digest;
-use crate::model::{Audience, DatasetVersionId, JobId, PolicyLabel, Sink};
+use crate::model::{Audience, DatasetVersionId, JobId, PolicyLabel, Sink, strictest};
 use crate::plan::hint::did_you_mean;
 use crate::plan::{
     CatalogScope, Expect, Facts, Input, LoadedJob, LoadedPlan, Problem, ResolvedInput, VersionFacts,
@@ -70,13 +70,9 @@ impl ResolvedJob {
     }
 }
 
-/// The label that counts on the policy date: an embargo that is over binds nobody.
+/// The label that counts on the policy date.
 pub(super) fn label(version: &VersionFacts, facts: &Facts) -> Option<PolicyLabel> {
-    let over = version.embargo_until.is_some_and(|until| until <= facts.policy_date);
-    match version.policy_label {
-        Some(PolicyLabel::Embargoed) if over => Some(PolicyLabel::Public),
-        label => label,
-    }
+    version.label(facts.policy_date)
 }
 
 /// Resolves the jobs, dependencies first.
@@ -176,8 +172,7 @@ fn one(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let labels = resolved.versions.values().map(|lineage| lineage.label);
-    resolved.label = labels.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
+    resolved.label = strictest(resolved.versions.values().map(|lineage| lineage.label));
     resolved.generation = name::generation(&resolved, facts)
         .map_err(|error| vec![Problem::of_file(&job.file, error.to_string())])?;
     Ok(resolved)
@@ -189,7 +184,8 @@ fn inherit(job: &mut ResolvedJob, version: &VersionFacts, facts: &Facts) {
     job.versions.insert(version.version.clone(), lineage);
 }
 
-/// The catalogs that a job reads: what its audience may not see is left out, not refused.
+/// The catalogs that a job reads: what its audience may not see, and what was withdrawn, is left
+/// out, not refused.
 fn catalogs(
     job: &LoadedJob,
     scope: CatalogScope,
@@ -198,6 +194,7 @@ fn catalogs(
 ) -> ResolvedInput {
     let audience = resolved.audience;
     let mut seen = catalog(job, scope, facts);
+    seen.retain(|v| !v.withdrawn);
     seen.retain(|v| label(v, facts).is_some_and(|label| label.may_reach(audience)));
     seen.sort_by_key(|v| (&v.dataset, &v.version));
     for version in &seen {

@@ -87,6 +87,19 @@ pub(super) fn publish(steps: &mut Steps, from: &SnapshotFacts) {
     restore(steps, StepKind::RestoreObjects, &["restore", "releases"], after, &source);
 }
 
+/// Says what the list of withdrawals came to. Versions have gates of their own; this one tells of
+/// the rest.
+pub(super) fn withdrawals(steps: &mut Steps, facts: &Facts) {
+    let Some(list) = &facts.withdrawals else { return };
+    let moved = steps.each(When::Ended, |step| {
+        use StepKind::{RestoreObjects, VerifyObjects, VerifyVersion};
+        matches!(step.kind, RestoreObjects | VerifyObjects | VerifyVersion)
+    });
+    let after = [vec![succeeded(&["fence"])], moved].concat();
+    let params = GateParams::Withdrawals { entries: list.entries };
+    gate(steps, &params, after, "nothing that was erased is left");
+}
+
 /// What becomes visible last: the ledger's head.
 pub(super) fn head(steps: &mut Steps, from: &SnapshotFacts) {
     let Some(size) = from.part(Zone::Audit, Part::Head) else { return };

@@ -1,7 +1,7 @@
 use super::resolve::ResolvedJob;
 use super::roots;
 use super::steps::{Steps, ended, id, segment, succeeded};
-use crate::model::RunMode;
+use crate::model::{PolicyLabel, RunMode};
 use crate::plan::{
     Candidate, DecideParams, Facts, GateParams, PlanSpec, ProveParams, RebuildParams, StepKind,
     When,
@@ -42,6 +42,7 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 inputs: job.inputs.clone(),
                 audience: job.audience,
                 label: job.label,
+                labels: job.versions.iter().map(|(v, held)| (v.clone(), held.label)).collect(),
                 expect: job.expect.clone(),
             })
             .action(format!("build generation {}", job.generation.short()))
@@ -61,9 +62,8 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
 }
 
 fn policy_words(job: &ResolvedJob) -> String {
-    let label = job.label.and_then(|label| serde_json::to_value(label).ok());
-    let label = label.as_ref().and_then(|l| l.as_str()).unwrap_or("unknown").to_owned();
-    let audience = format!("{:?}", job.audience).to_lowercase();
+    let label = job.label.map_or("unknown", PolicyLabel::name);
+    let audience = job.audience.name();
     let denied = if job.allowed() { "" } else { "denied: " };
     format!("{denied}{label} data to a {audience} target")
 }

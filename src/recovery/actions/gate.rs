@@ -56,6 +56,10 @@ impl Gate {
             GateParams::Ledger => true,
             // Findings about objects shut the gates of their versions, not of everything.
             GateParams::Manifest | GateParams::Policy { .. } => false,
+            // Those of versions shut the gates of their versions.
+            GateParams::Withdrawals { .. } => {
+                finding.kind == FindingKind::Withdrawn && finding.dataset_version_id.is_none()
+            }
         })
     }
 
@@ -93,8 +97,11 @@ impl Gate {
             GateParams::CanonicalIntact { .. } => {
                 format!("artifacts, catalog and checksums agree{warned}")
             }
+            GateParams::Withdrawals { entries } => {
+                format!("{entries} entries read, nothing that was erased is left{warned}")
+            }
             GateParams::Policy { label, audience, .. } => {
-                format!("label {} may reach {}", label_name(*label), audience_name(*audience))
+                format!("label {} may reach {}", label_name(*label), audience.name())
             }
         }
     }
@@ -133,7 +140,7 @@ fn denied(job: &JobId, label: Option<PolicyLabel>, audience: Audience) -> Findin
     let hint = format!(
         "the strictest label of what {job} reads may not reach a {} target: leave the dataset out, \
          or give the job `audience: governed`",
-        audience_name(audience)
+        audience.name()
     );
     let mut finding = Finding::blocking(FindingKind::PolicyDenied, hint)
         .differs("public or public_generalized", label_name(label));
@@ -141,16 +148,8 @@ fn denied(job: &JobId, label: Option<PolicyLabel>, audience: Audience) -> Findin
     finding
 }
 
-fn label_name(label: Option<PolicyLabel>) -> String {
-    let name = label.and_then(|label| serde_json::to_value(label).ok());
-    name.as_ref().and_then(|v| v.as_str()).unwrap_or("missing or unknown").to_owned()
-}
-
-fn audience_name(audience: Audience) -> &'static str {
-    match audience {
-        Audience::Public => "public",
-        Audience::Governed => "governed",
-    }
+fn label_name(label: Option<PolicyLabel>) -> &'static str {
+    label.map_or("missing or unknown", PolicyLabel::name)
 }
 
 #[cfg(test)]

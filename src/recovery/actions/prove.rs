@@ -96,4 +96,5 @@ fn differs(params: &ProveParams, proof: &Proof) -> Failure {
         "the generation stays invisible; run `coppice rebuild --only` for it, and if it differs \
            again look for what else writes to the target",
     )
+    .plain()
 }

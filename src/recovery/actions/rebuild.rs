@@ -93,5 +93,6 @@ fn expected(params: &RebuildParams, rows: u64, inputs_have_rows: bool) -> Result
         return Ok(());
     };
     Err(Failure::permanent(Code::StepFailed, message)
-        .hint("look at its query; where it is right, change `expect` in the job"))
+        .hint("look at its query; where it is right, change `expect` in the job")
+        .plain())
 }

@@ -11,7 +11,7 @@ use crate::digest::{Digest, digest_json};
 use crate::engine::{Action, StepContext};
 use crate::journal::{RunState, load};
 use crate::model::{Code, Failure, Output, RunMode, Zone};
-use crate::receipt::{Receipt, Redactor, fold};
+use crate::receipt::{Receipt, fold};
 use crate::recovery::{LedgerOutput, World, receipts};
 
 struct WriteReceipt(Arc<World>);
@@ -46,13 +46,8 @@ impl Action for WriteReceipt {
 
 impl WriteReceipt {
     fn write(&self, state: &RunState) -> Result<Receipt, Failure> {
-        let world = &self.0;
-        let (versions, datasets): (Vec<_>, Vec<_>) =
-            world.setting.public.iter().map(|(d, v)| (v.clone(), d.clone())).unzip();
-        let key = *blake3::hash(uuid::Uuid::new_v4().as_bytes()).as_bytes();
-        let mut redactor = Redactor::new(key, versions, datasets);
-        let receipt = fold(state, Utc::now(), &mut redactor)?;
-        receipts::store(&world.state, &receipt, &redactor)?;
+        let receipt = fold(state, Utc::now())?;
+        receipts::store(&self.0.state, &receipt)?;
         Ok(receipt)
     }
 }

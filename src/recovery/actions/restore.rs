@@ -35,8 +35,10 @@ impl Action for RestoreObjects {
         let shard = shards::nth(&all, cx)?;
         let held = HeldBack::of(part, cx);
         let hold_back = |entry: &Entry| held.holds(entry);
+        let withdrawals = world.withdrawals().await?;
         let restore = Restore {
             backup,
+            withdrawals,
             stores: &world.canonical,
             filter: &world.setting.filter,
             hold_back: &hold_back,

@@ -30,8 +30,12 @@ impl Action for VerifyCatalog {
             objects: known.len() as u64,
             bytes: known.values().map(|both| both.size).sum(),
         };
-        let lookup = Arc::new(move |key: &str| known.get(key).copied());
-        let findings = catalog::verify(&self.world.canonical, &self.whole(cx), lookup).await?;
+        let redactor = self.world.redactor.clone();
+        let lookup = Arc::new(move |key: &str| known.get(&redactor.name_of(key)).copied());
+        let mut findings = catalog::verify(&self.world.canonical, &self.whole(cx), lookup).await?;
+        // What was withdrawn is not missing: its own finding says what became of it.
+        let withdrawals = self.world.withdrawals().await?;
+        findings.retain(|finding| !withdrawals.explains(finding));
         let output = VerifiedOutput { read, pins: Vec::new() };
         Ok(Output::of(&output)?.with_findings(findings))
     }
@@ -51,7 +55,8 @@ impl VerifyCatalog {
     }
 }
 
-/// What the objects that were verified hash to. Raw objects too: provenance leads to them.
+/// What the objects that were verified hash to, by the names of their pins. Raw objects too:
+/// provenance leads to them.
 async fn digests(cx: &StepContext) -> Result<HashMap<String, BothDigests>, Failure> {
     let mut known = HashMap::new();
     for output in cx.inputs.values() {

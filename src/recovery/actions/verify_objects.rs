@@ -32,8 +32,11 @@ impl Action for VerifyObjects {
             let objects = all.iter().map(|shard| shard.objects).sum();
             cx.meter.set_totals(Some(bytes), Some(objects));
         }
+        let withdrawals = world.withdrawals().await?;
         let verify = Verify {
             backup: world.backup()?,
+            withdrawals,
+            shards: &all,
             stores: &world.canonical,
             filter: &world.setting.filter,
             at_once: world.setting.limits.transfers as usize,
@@ -41,7 +44,7 @@ impl Action for VerifyObjects {
             cancel: &cx.cancel,
         };
         let shard = verify.shard(shards::nth(&all, cx)?).await?;
-        let pins = keep(cx, &shard).await?;
+        let pins = keep(cx, world, &shard).await?;
         let read = VerifyOutput { objects: shard.objects, bytes: shard.bytes };
         Ok(Output::of(&VerifiedOutput { read, pins })?.with_findings(shard.findings))
     }
@@ -52,7 +55,11 @@ impl Action for VerifyObjects {
 }
 
 /// Keeps what was proven, by dataset version; objects of no version are pinned by nobody.
-async fn keep(cx: &StepContext, shard: &VerifiedShard) -> Result<Vec<PinnedShard>, Failure> {
+async fn keep(
+    cx: &StepContext,
+    world: &World,
+    shard: &VerifiedShard,
+) -> Result<Vec<PinnedShard>, Failure> {
     let mut by_version: BTreeMap<DatasetVersionId, Vec<_>> = BTreeMap::new();
     for pinned in &shard.pins {
         if let Some((_, version)) = version_of(&pinned.key) {
@@ -61,7 +68,7 @@ async fn keep(cx: &StepContext, shard: &VerifiedShard) -> Result<Vec<PinnedShard
     }
     let mut kept = Vec::new();
     for (version, objects) in by_version {
-        let blob = pins::keep(cx, &objects).await?;
+        let blob = pins::keep(cx, &world.redactor, objects).await?;
         kept.push(PinnedShard { version: Some(version), blob });
     }
     Ok(kept)

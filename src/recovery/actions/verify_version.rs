@@ -26,8 +26,11 @@ impl Action for VerifyVersion {
         let VerifyVersionParams { dataset, version } = &self.params;
         let at_once = self.world.setting.limits.transfers as usize;
         let stores = &self.world.canonical;
-        let done = read_in_place(stores, dataset, version, at_once, &cx.meter, &cx.cancel).await?;
-        let blob = pins::keep(cx, &done.pins).await?;
+        let withdrawals = self.world.withdrawals().await?;
+        let (meter, cancel) = (&cx.meter, &cx.cancel);
+        let done =
+            read_in_place(stores, dataset, version, withdrawals, at_once, meter, cancel).await?;
+        let blob = pins::keep(cx, &self.world.redactor, done.pins).await?;
         let output = VerifiedOutput {
             read: VerifyOutput { objects: done.objects, bytes: done.bytes },
             pins: vec![PinnedShard { version: Some(version.clone()), blob }],

@@ -1,0 +1,285 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::WithdrawalError;
+use super::list::{self, Meaning};
+use crate::canonical::layout::media_type;
+use crate::digest::Digest;
+use crate::model::{DatasetVersionId, Finding, FindingKind, PolicyLabel};
+use crate::store::Store;
+
+/// A list that is longer is none.
+const LIMIT: u64 = 64 * 1024 * 1024;
+
+const GONE: &str = "it was erased on purpose and is not restored; publish a version without it";
+const STILL_HERE: &str =
+    "it was erased, and is still here: its owner has to delete it, Coppice never deletes";
+
+/// All that was withdrawn; empty where an environment has no list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Withdrawals {
+    keys: BTreeSet<String>,
+    versions: BTreeSet<DatasetVersionId>,
+    labels: BTreeMap<DatasetVersionId, Vec<(usize, PolicyLabel)>>,
+    entries: u64,
+    digest: Option<Digest>,
+}
+
+impl Withdrawals {
+    /// Reads the list. One that is not there or not whole cannot be trusted.
+    pub(crate) async fn load(store: &Store, key: &str) -> Result<Self, WithdrawalError> {
+        let url = format!("{}/{key}", store.url().trim_end_matches('/'));
+        match store.read(key, LIMIT).await {
+            Ok(Some((bytes, _))) => Self::parse(&bytes, &url),
+            Ok(None) => Err(WithdrawalError::Absent { url }),
+            Err(error) => Err(WithdrawalError::Unreadable(error)),
+        }
+    }
+
+    fn parse(bytes: &[u8], url: &str) -> Result<Self, WithdrawalError> {
+        let mut all = Self { digest: Some(Digest::blake3(bytes)), ..Self::default() };
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let line_number = index + 1;
+            let meaning = list::read(line).map_err(|why| WithdrawalError::Line {
+                url: url.to_owned(),
+                line: line_number,
+                why,
+            })?;
+            all.entries += 1;
+            match meaning {
+                Meaning::EraseKey(key) => drop(all.keys.insert(key)),
+                Meaning::EraseVersion(version) => drop(all.versions.insert(version)),
+                Meaning::Relabel(version, label) => {
+                    all.labels.entry(version).or_default().push((line_number, label));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// How many entries there are.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The BLAKE3 of the list's bytes; none without a list.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Whether a version was erased as a whole.
+    pub(crate) fn erases_version(&self, version: &DatasetVersionId) -> bool {
+        self.versions.contains(version)
+    }
+
+    /// Whether an object was erased, by itself or with its version.
+    pub(crate) fn erases(&self, key: &str) -> bool {
+        self.keys.contains(key)
+            || (!self.versions.is_empty()
+                && version_in(key).is_some_and(|version| self.versions.contains(&version)))
+    }
+
+    /// The erased keys below a prefix that the list names one by one.
+    pub(crate) fn erased_below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        let from = self.keys.range(prefix.to_owned()..).map(String::as_str);
+        from.take_while(move |key| key.starts_with(prefix))
+    }
+
+    /// The label of a version after all relabellings. `declared` is the catalog's, `counts` what
+    /// it comes to on the policy date. A freer one is an error.
+    pub(crate) fn tighten(
+        &self,
+        version: &DatasetVersionId,
+        declared: Option<PolicyLabel>,
+        counts: Option<PolicyLabel>,
+    ) -> Result<Option<PolicyLabel>, WithdrawalError> {
+        let Some(labels) = self.labels.get(version) else { return Ok(declared) };
+        let over = declared == Some(PolicyLabel::Embargoed) && counts == Some(PolicyLabel::Public);
+        let mut current = if over { counts } else { declared };
+        for &(line, to) in labels {
+            if current.is_none_or(|from| to < from) {
+                let version = version.clone();
+                return Err(WithdrawalError::Freer { line, version, from: current, to });
+            }
+            current = Some(to);
+        }
+        Ok(current)
+    }
+
+    /// Whether a version that has (or had) these keys is whole without what was erased of it: its
+    /// documents are all there, and so is at least one form of its table, with all of its parts.
+    pub(crate) fn leaves_whole<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> bool {
+        let mut forms: BTreeMap<&str, bool> = BTreeMap::new();
+        let (mut documents, mut any_artifact_erased) = (true, false);
+        for key in keys {
+            let erased = self.erases(key);
+            if key.split('/').nth(3) == Some("artifacts") {
+                any_artifact_erased |= erased;
+                *forms.entry(media_type(key)).or_insert(true) &= !erased;
+            } else if key.starts_with("catalog/") || key.ends_with("/checksums.json") {
+                documents &= !erased;
+            }
+        }
+        documents && (!any_artifact_erased || forms.values().any(|whole| *whole))
+    }
+
+    /// Whether a finding says no more than that something withdrawn is not there.
+    pub(crate) fn explains(&self, finding: &Finding) -> bool {
+        match finding.kind {
+            FindingKind::Missing => finding.key.as_deref().is_some_and(|key| self.erases(key)),
+            FindingKind::DanglingLink => {
+                finding.actual.as_deref() == Some("nothing")
+                    && finding.expected.as_deref().is_some_and(|key| self.erases(key))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The version in the key of an artifact, a document or a release.
+fn version_in(key: &str) -> Option<DatasetVersionId> {
+    let mut segments = key.split('/');
+    let zone = segments.next()?;
+    let version = segments.nth(1)?;
+    matches!(zone, "processed" | "catalog" | "releases").then(|| version.parse().ok())?
+}
+
+/// What is said of an erased object that is not there; `whole`: of a version that does without.
+pub(crate) fn gone(key: &str, version: Option<&DatasetVersionId>, whole: bool) -> Finding {
+    let start = if whole { Finding::warning } else { Finding::blocking };
+    start(FindingKind::Withdrawn, GONE).at(key).of_version(version)
+}
+
+/// What is said of an erased object that is still there.
+pub(crate) fn still_here(key: &str, version: Option<&DatasetVersionId>, size: u64) -> Finding {
+    Finding::blocking(FindingKind::Withdrawn, STILL_HERE)
+        .at(key)
+        .of_version(version)
+        .differs("nothing", format!("{size} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CSV: &str = "processed/d/2026-02.aaaaaaaa/artifacts/a.csv";
+    const PARQUET: &str = "processed/d/2026-02.aaaaaaaa/artifacts/a.parquet";
+
+    fn line(rest: &str) -> String {
+        format!(r#"{{"at":"2026-03-01T00:00:00Z","reason":"asked",{rest}}}"#)
+    }
+
+    fn list(lines: &[String]) -> Result<Withdrawals, WithdrawalError> {
+        Withdrawals::parse(lines.join("\n").as_bytes(), "file:///list.ndjson")
+    }
+
+    fn version() -> DatasetVersionId {
+        "2026-02.aaaaaaaa".parse().unwrap()
+    }
+
+    #[test]
+    fn a_line_that_is_torn_unknown_or_makes_no_sense_is_refused_with_its_number() {
+        let good = line(r#""action":"erase","key":"raw/d/1/a""#);
+        for bad in [
+            r#""action":"restore","key":"raw/d/1/a""#,
+            r#""action":"erase""#,
+            r#""action":"erase","key":"raw/d/1/a","dataset_version_id":"v""#,
+            r#""action":"erase","key":"raw/d/1/""#,
+            r#""action":"erase","key":"audit/ledger/records/x.json""#,
+            r#""action":"erase","key":"raw/d/1/a","label":"restricted""#,
+            r#""action":"erase","key":"raw/d/1/a","version":2"#,
+            r#""action":"erase","key":"raw/d/1/a","because":"x""#,
+            r#""action":"relabel","dataset_version_id":"v""#,
+            r#""action":"relabel","key":"raw/d/1/a","label":"restricted""#,
+            r#""action":"relabel","dataset_version_id":"v","label":"embargoed""#,
+            r#""action":"relabel","dataset_version_id":"v","label":"secret""#,
+        ] {
+            let error = list(&[good.clone(), line(bad)]).unwrap_err();
+            assert!(matches!(error, WithdrawalError::Line { line: 2, .. }), "{bad}: {error}");
+        }
+        for cut in 1..good.len() {
+            assert!(list(&[good[..cut].to_owned()]).is_err(), "{}", &good[..cut]);
+        }
+        let empty = list(&[String::new()]).unwrap();
+        assert_eq!((empty.entries(), empty.erases("raw/d/1/a")), (0, false));
+        assert!(empty.digest().is_some());
+    }
+
+    #[test]
+    fn a_version_is_erased_with_all_that_belongs_to_it() {
+        let all =
+            list(&[line(r#""action":"erase","dataset_version_id":"2026-02.aaaaaaaa""#)]).unwrap();
+        for key in [
+            CSV,
+            "catalog/d/2026-02.aaaaaaaa/dcat.jsonld",
+            "releases/d/2026-02.aaaaaaaa/release.json",
+        ] {
+            assert!(all.erases(key), "{key}");
+        }
+        assert!(!all.erases("raw/d/2026-02.aaaaaaaa/a") && !all.erases("processed/d/2026-02.b/a"));
+        assert!(all.erases_version(&version()));
+    }
+
+    #[test]
+    fn a_version_does_without_what_it_has_in_another_form() {
+        let erased =
+            |key: &str| list(&[line(&format!(r#""action":"erase","key":"{key}""#))]).unwrap();
+        let document = "catalog/d/2026-02.aaaaaaaa/dcat.jsonld";
+        let report = "processed/d/2026-02.aaaaaaaa/qa/validation_report.json";
+        let second = "processed/d/2026-02.aaaaaaaa/artifacts/b.parquet";
+        assert!(erased(CSV).leaves_whole([CSV, PARQUET, document, report]));
+        assert!(!erased(CSV).leaves_whole([CSV, document]));
+        assert!(!erased(PARQUET).leaves_whole([PARQUET, second, document]));
+        assert!(!erased(document).leaves_whole([CSV, PARQUET, document]));
+        assert!(erased(report).leaves_whole([CSV, document, report]));
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_not_missing() {
+        let all = list(&[line(&format!(r#""action":"erase","key":"{CSV}""#))]).unwrap();
+        assert!(all.explains(&Finding::blocking(FindingKind::Missing, "h").at(CSV)));
+        let link = Finding::blocking(FindingKind::DanglingLink, "h").at("catalog/x");
+        assert!(all.explains(&link.clone().differs(CSV, "nothing")));
+        assert!(!all.explains(&link.clone().differs(PARQUET, "nothing")));
+        assert!(!all.explains(&Finding::blocking(FindingKind::Altered, "h").at(CSV)));
+        assert_eq!(all.erased_below("processed/d/").collect::<Vec<_>>(), [CSV]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_label_is_never_loosened(
+            declared in proptest::option::of(proptest::sample::select(PolicyLabel::ALL.to_vec())),
+            labels in proptest::collection::vec(proptest::sample::select(
+                PolicyLabel::ALL.into_iter().filter(|l| *l != PolicyLabel::Embargoed).collect::<Vec<_>>(),
+            ), 1..4),
+        ) {
+            let lines: Vec<_> = labels.iter().map(|label| line(&format!(
+                r#""action":"relabel","dataset_version_id":"2026-02.aaaaaaaa","label":"{}""#, label.name()
+            ))).collect();
+            let all = list(&lines).unwrap();
+            let mut order: Vec<_> = declared.into_iter().collect();
+            order.extend(&labels);
+            let sound = declared.is_some() && order.is_sorted();
+            let last = all.tighten(&version(), declared, declared).ok();
+            prop_assert_eq!(last, sound.then(|| labels.last().copied()));
+            let other = "2026-03.aaaaaaaa".parse().unwrap();
+            prop_assert_eq!(all.tighten(&other, declared, declared).unwrap(), declared);
+        }
+    }
+
+    #[test]
+    fn an_embargo_that_is_over_can_be_followed_by_any_stricter_label() {
+        let internal = list(&[line(
+            r#""action":"relabel","dataset_version_id":"2026-02.aaaaaaaa","label":"internal""#,
+        )])
+        .unwrap();
+        let declared = Some(PolicyLabel::Embargoed);
+        let over = internal.tighten(&version(), declared, Some(PolicyLabel::Public)).unwrap();
+        assert_eq!(over, Some(PolicyLabel::Internal));
+        assert!(internal.tighten(&version(), declared, declared).is_err());
+    }
+}
