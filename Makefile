@@ -33,7 +33,8 @@ rehearse: build
 	$(COPPICE) rehearse plans/kansas.yaml --env dev
 
 fixture:
-	cargo run --locked --example kansas -- --out fixtures/kansas
+	rm -rf fixtures/kansas
+	cargo run --locked --example kansas -- --out fixtures/kansas --terms fixtures/restricted-terms.txt
 
 picture: build
 	@scripts/setup.sh test

@@ -107,10 +107,15 @@ impl Bench {
 
     /// The same, however it ends.
     pub(crate) fn try_to_seal(&self) -> Ended {
+        self.try_to_seal_from("origin")
+    }
+
+    /// Seals a snapshot of another folder on the bench.
+    pub(crate) fn try_to_seal_from(&self, folder: &str) -> Ended {
         self.json(&[
             "snapshot",
             "--from",
-            "origin",
+            folder,
             "--to",
             ".coppice/dev/backup",
             "--plan",
@@ -152,6 +157,14 @@ impl Drop for Bench {
             }
         }
     }
+}
+
+/// An example of the package, which cargo builds along with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_coppice")).parent().unwrap();
+    let program = beside.join("examples").join(name);
+    assert!(program.is_file(), "{} is not built: `cargo build --examples`", program.display());
+    program
 }
 
 /// The folder of the repository.
