@@ -13,7 +13,7 @@ use crate::access::resolve_actor;
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunRequest};
 use crate::model::{Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, RunId, RunMode};
-use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, compile};
+use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, SignaturePolicy, compile};
 
 /// What the operator asked.
 pub(crate) struct Request {
@@ -178,7 +178,11 @@ fn not_covered(request: &Request) -> Vec<String> {
     }
     if request.mode == RunMode::Rehearse {
         list.push("the environment's own targets and their credentials".to_owned());
-        list.push("signatures of the ledger head".to_owned());
+    }
+    if request.mode != RunMode::Rollback
+        && request.plan.plan.spec.signatures == SignaturePolicy::Report
+    {
+        list.push("the signature of the ledger's head: not checked".to_owned());
     }
     list
 }

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::places::{self, Places};
 use super::setting::Setting;
 use super::targets::Targets;
-use crate::canonical::{BackupStore, CanonicalStores};
+use crate::canonical::{BackupStore, CanonicalStores, ledger};
+use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::journal::Journal;
-use crate::model::{Code, Failure, RunId, RunMode};
+use crate::model::{Code, Failure, RunId, RunMode, Zone};
 use crate::projection::StageContext;
 use crate::{postgres, store};
 
@@ -34,6 +35,7 @@ pub(crate) struct World {
     /// The journal of the run.
     pub(crate) journal: Arc<dyn Journal>,
     locks: Mutex<Locks>,
+    ledger: OnceCell<ledger::Target>,
 }
 
 #[derive(Default)]
@@ -71,6 +73,7 @@ impl World {
             places,
             journal,
             locks: Mutex::default(),
+            ledger: OnceCell::new(),
         })
     }
 
@@ -151,6 +154,21 @@ impl World {
     /// Whether a lock was lost to another run.
     pub(crate) async fn lost_locks(&self) -> Vec<tokio_util::sync::CancellationToken> {
         self.locks.lock().await.stores.iter().map(store::TargetLock::lost).collect()
+    }
+
+    /// How the ledger at the target stood to a snapshot's before the run wrote to it; looked at
+    /// once. After a stop it is the same again: records of the snapshot count as there.
+    pub(crate) async fn ledger_at_target(
+        &self,
+        snapshot: &Digest,
+    ) -> Result<&ledger::Target, Failure> {
+        let look = || async {
+            let backup = self.backup()?;
+            let manifest = backup.manifest(snapshot).await?;
+            let store = self.canonical.of_zone(Zone::Audit);
+            Ok(ledger::target(store, backup, &manifest).await?)
+        };
+        self.ledger.get_or_try_init(look).await
     }
 
     /// What a projection needs to know of the run that fills it.
