@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -11,7 +12,7 @@ use crate::store::{Location, Store};
 
 /// A copy of `fixtures/kansas` that lives as long as this.
 pub(crate) struct Platform {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     pub(crate) store: Store,
 }
 
@@ -21,14 +22,19 @@ impl Platform {
         let dir = tempfile::tempdir().unwrap();
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kansas"), dir.path());
         let store = Store::open(&Location::of_path(dir.path()).unwrap()).unwrap();
-        Self { dir, store }
+        Self { dir: Arc::new(dir), store }
     }
 
     /// A store with nothing in it.
     pub(crate) fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&Location::of_path(dir.path()).unwrap()).unwrap();
-        Self { dir, store }
+        Self { dir: Arc::new(dir), store }
+    }
+
+    /// The same folder once more.
+    pub(crate) fn at(other: &Self) -> Self {
+        Self { dir: other.dir.clone(), store: other.store.clone() }
     }
 
     /// The same as canonical stores of one place.

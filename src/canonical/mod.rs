@@ -9,6 +9,7 @@ mod embargo;
 mod facts;
 mod filter;
 mod in_place;
+mod json;
 mod layout;
 pub(crate) mod ledger;
 mod manifest;

@@ -32,11 +32,7 @@ async fn ledger_findings(
     verify: &Verify<'_>,
     manifest: &Manifest,
 ) -> Result<Vec<Finding>, Failure> {
-    let anchor = manifest.ledger_head.map(|event_hash| AnchoredHead {
-        event_hash,
-        records: None,
-        as_of: Some(manifest.as_of),
-    });
+    let anchor = AnchoredHead::of(manifest);
     let store = verify.stores.of_zone(Zone::Audit);
     Ok(ledger::verify(store, anchor.as_ref(), HeadDocument::Expected).await?.findings)
 }

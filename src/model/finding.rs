@@ -77,6 +77,20 @@ pub enum FindingKind {
     LedgerForked,
     /// The head document disagrees with the chain.
     LedgerHeadMismatch,
+    /// A checkpoint is torn, or disagrees with its manifest or with the chain.
+    LedgerCheckpointMismatch,
+    /// A checkpoint knows a day of which no record is there.
+    LedgerDayMissing,
+    /// A record's file is named by another record's hash.
+    LedgerMisnamed,
+    /// A record stands in the folder of another day.
+    LedgerMisplaced,
+    /// A record stands under two keys.
+    LedgerDuplicate,
+    /// The head has no signature, and the plan requires one.
+    LedgerSignatureMissing,
+    /// The head has a signature that was not checked, and the plan requires that it is.
+    LedgerSignatureUnchecked,
     /// A prefix that belongs to no zone.
     UnknownZone,
 }

@@ -28,7 +28,7 @@ mod world;
 
 pub(crate) use drive::{Watch, execute, resume};
 pub(crate) use governance::Governance;
-pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, VerifiedOutput};
+pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, RestoredLedger, VerifiedOutput};
 pub(crate) use params::{decided, params};
 pub(crate) use readiness::{Probe, probe};
 pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::ledger::Standing;
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, Verdict, VerifyOutput};
+use crate::model::{DatasetVersionId, RestoreOutput, Verdict, VerifyOutput};
 
 /// What a verifying step read, and where the pins of what it read are kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -36,14 +37,30 @@ pub(crate) struct GateOutput {
     pub(crate) pins: Vec<Digest>,
 }
 
-/// What the ledger's verification found out, for the record that a run appends to it.
+/// What a restoring step of the ledger did, for what follows it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct RestoredLedger {
+    /// Counts.
+    #[serde(flatten)]
+    pub(crate) moved: RestoreOutput,
+    /// The last lost record that the checkpoints at the target knew of, before anything was
+    /// written there.
+    pub(crate) lost_head: Option<Digest>,
+}
+
+/// What the ledger's verification found out, for the step that moves its head and for the record
+/// that a run appends to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LedgerOutput {
     /// Counts.
     #[serde(flatten)]
     pub(crate) read: VerifyOutput,
-    /// The newest record that a checkpoint knows of, in the chain or lost.
-    pub(crate) checkpointed: Option<Digest>,
+    /// The last lost record that a checkpoint knows of.
+    pub(crate) lost_head: Option<Digest>,
     /// The head as the snapshot has it.
     pub(crate) snapshot_head: Option<Digest>,
+    /// How the head document at the target stands to it.
+    pub(crate) standing: Standing,
+    /// The head document's last record.
+    pub(crate) head: Option<Digest>,
 }

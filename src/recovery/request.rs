@@ -17,7 +17,8 @@ use crate::model::{
     Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, Redact, RunId, RunMode,
 };
 use crate::plan::{
-    Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, StepKind, VersionFacts, compile,
+    Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy, StepKind,
+    VersionFacts, compile,
 };
 
 /// What the operator asked.
@@ -206,7 +207,11 @@ fn not_covered(request: &Request) -> Vec<String> {
     }
     if request.mode == RunMode::Rehearse {
         list.push("the environment's own targets and their credentials".to_owned());
-        list.push("signatures of the ledger head".to_owned());
+    }
+    if request.mode != RunMode::Rollback
+        && request.plan.plan.spec.signatures == SignaturePolicy::Report
+    {
+        list.push("the signature of the ledger's head: not checked".to_owned());
     }
     list
 }

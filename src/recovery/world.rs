@@ -9,10 +9,11 @@ use super::places::{self, Places};
 use super::setting::Setting;
 use super::targets::Targets;
 use crate::access::Redactor;
-use crate::canonical::{BackupStore, CanonicalStores, Withdrawals};
+use crate::canonical::{BackupStore, CanonicalStores, Withdrawals, ledger};
+use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::journal::Journal;
-use crate::model::{Failure, RunId, RunMode};
+use crate::model::{Code, Failure, RunId, RunMode, Zone};
 use crate::projection::StageContext;
 use crate::{postgres, store};
 
@@ -39,6 +40,7 @@ pub(crate) struct World {
     /// What was withdrawn, once it was asked for.
     pub(super) withdrawn: OnceCell<Arc<Withdrawals>>,
     locks: Mutex<Locks>,
+    ledger: OnceCell<ledger::Target>,
 }
 
 #[derive(Default)]
@@ -83,6 +85,7 @@ impl World {
             redactor,
             withdrawn: OnceCell::new(),
             locks: Mutex::default(),
+            ledger: OnceCell::new(),
         })
     }
 
@@ -160,6 +163,21 @@ impl World {
     /// Whether a lock was lost to another run.
     pub(crate) async fn lost_locks(&self) -> Vec<tokio_util::sync::CancellationToken> {
         self.locks.lock().await.stores.iter().map(store::TargetLock::lost).collect()
+    }
+
+    /// How the ledger at the target stood to a snapshot's before the run wrote to it; looked at
+    /// once. After a stop it is the same again: records of the snapshot count as there.
+    pub(crate) async fn ledger_at_target(
+        &self,
+        snapshot: &Digest,
+    ) -> Result<&ledger::Target, Failure> {
+        let look = || async {
+            let backup = self.backup()?;
+            let manifest = backup.manifest(snapshot).await?;
+            let store = self.canonical.of_zone(Zone::Audit);
+            Ok(ledger::target(store, backup, &manifest).await?)
+        };
+        self.ledger.get_or_try_init(look).await
     }
 
     /// What a projection needs to know of the run that fills it.

@@ -3,14 +3,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use super::error::LedgerError;
-use super::record::{GENESIS, HEAD, Head, RECORDS, digest_of};
+use super::own::{self, Own};
+use super::record::{DOCUMENT_LIMIT, GENESIS, HEAD, Head, RECORDS, digest_of};
+use super::verify::parse_head;
 use crate::digest::{Digest, canonical_json};
 use crate::store::{Created, Pin, Store};
 
 /// So many writers may win the head before us.
 const TRIES: u32 = 32;
-/// A head or record larger than this is none.
-const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 /// What is to be recorded.
 #[derive(Debug, Clone)]
@@ -44,53 +44,93 @@ pub(crate) struct Appended {
 
 /// Appends a record: its file first, create-only, then the head by compare-and-swap.
 ///
-/// A second try with the same content finds its own record at the head, or its own file, and does
-/// not append twice. A record that lost the race for the head is named as `supersedes` by the one
-/// that takes its place, so that verification knows it.
+/// The same entry (`audit_ref`, `event_type` and receipt) is appended once, however often it is
+/// tried and whatever came in between. Records of it that lost the race for the head are named as
+/// `supersedes` by the one that takes their place, so that verification knows them.
 pub(crate) async fn append(store: &Store, new: &NewRecord) -> Result<Appended, LedgerError> {
     check_type(&new.event_type)?;
-    let mut lost: Vec<Digest> = Vec::new();
     for _ in 0..TRIES {
         let (head, pin) = read(store).await?;
-        if let Some(head) = &head
-            && is_ours(store, head, new).await?
-        {
-            let key = head.key.clone().unwrap_or_default();
-            return Ok(Appended { event_hash: head.event_hash, key, records: head.records });
+        let record = match &head {
+            None if own::is_first(store, new).await? => record(new, None, &[])?,
+            None => return Err(LedgerError::HeadMissing),
+            Some(head) => match former(store, new, head).await? {
+                Former::InChain(appended) => return Ok(appended),
+                Former::Next(own) => own.taken_up(head),
+                Former::Lost(lost) => record(new, Some(head), &lost)?,
+            },
+        };
+        if let Some(bytes) = &record.bytes {
+            write(store, &record.key, bytes).await?;
         }
-        let record = record(new, head.as_ref(), &lost)?;
-        write(store, &record).await?;
         let head = Bytes::from(serde_json::to_vec_pretty(&record.head)?);
         if store.compare_and_swap(HEAD, head, pin.as_ref()).await? {
             let records = record.head.records;
-            return Ok(Appended { event_hash: record.hash, key: record.key, records });
+            return Ok(Appended { event_hash: record.head.event_hash, key: record.key, records });
         }
-        lost.push(record.hash);
     }
     Err(LedgerError::Busy { tries: TRIES })
 }
 
+/// What became of former tries.
+enum Former {
+    /// One is in the chain.
+    InChain(Appended),
+    /// One follows the head, which was not moved.
+    Next(Own),
+    /// There were none, or others came first.
+    Lost(Vec<Digest>),
+}
+
+async fn former(store: &Store, new: &NewRecord, head: &Head) -> Result<Former, LedgerError> {
+    let all = own::find(store, new, head).await?;
+    for own in &all {
+        if let Some(behind) = own::behind(store, new, head, own.name).await? {
+            let records = head.records.map(|records| records.saturating_sub(behind));
+            let (event_hash, key) = (digest_of(own.name), own.key.clone());
+            return Ok(Former::InChain(Appended { event_hash, key, records }));
+        }
+    }
+    if let Some(next) = all.iter().find(|own| own.prev == head.name()) {
+        return Ok(Former::Next(next.clone()));
+    }
+    let mut lost: Vec<Digest> = all.iter().map(|own| digest_of(own.name)).collect();
+    lost.sort();
+    Ok(Former::Lost(lost))
+}
+
+impl Own {
+    /// The record as it was written, with the head that was not.
+    fn taken_up(self, before: &Head) -> Made {
+        let head = Head {
+            version: 1,
+            event_hash: digest_of(self.name),
+            key: Some(self.key.clone()),
+            timestamp: self.timestamp,
+            records: before.records.map(|records| records + 1),
+        };
+        Made { key: self.key, bytes: None, head }
+    }
+}
+
 /// The head document, if the ledger has begun.
-pub(crate) async fn head(store: &Store) -> Result<Option<Head>, LedgerError> {
+#[cfg(test)]
+pub(super) async fn head(store: &Store) -> Result<Option<Head>, LedgerError> {
     Ok(read(store).await?.0)
 }
 
 struct Made {
-    hash: Digest,
     key: String,
-    bytes: Bytes,
+    /// What is to be written; nothing where it is there.
+    bytes: Option<Bytes>,
     head: Head,
 }
 
 async fn read(store: &Store) -> Result<(Option<Head>, Option<Pin>), LedgerError> {
     let Some((bytes, meta)) = store.read(HEAD, DOCUMENT_LIMIT).await? else {
-        return match futures::TryStreamExt::try_next(&mut store.walk(RECORDS)).await? {
-            None => Ok((None, None)),
-            Some(_) => Err(LedgerError::HeadMissing),
-        };
+        return Ok((None, None));
     };
-    let head =
-        serde_json::from_slice(&bytes).map_err(|source| LedgerError::HeadUnreadable { source })?;
+    let head = parse_head(&bytes).ok_or(LedgerError::HeadUnreadable)?;
     Ok((Some(head), Some(meta.pin)))
 }
 
@@ -138,31 +178,15 @@ fn record(new: &NewRecord, head: Option<&Head>, lost: &[Digest]) -> Result<Made,
     };
     let timestamp = record.get("timestamp").and_then(Value::as_str).map(str::to_owned);
     let head = Head { version: 1, event_hash: hash, key: Some(key.clone()), timestamp, records };
-    Ok(Made { hash, key, bytes: canonical_json(&record)?.into(), head })
+    Ok(Made { key, bytes: Some(canonical_json(&record)?.into()), head })
 }
 
-async fn write(store: &Store, record: &Made) -> Result<(), LedgerError> {
-    match store.create(&record.key, record.bytes.clone()).await? {
+async fn write(store: &Store, key: &str, bytes: &Bytes) -> Result<(), LedgerError> {
+    match store.create(key, bytes.clone()).await? {
         Created::Written => Ok(()),
-        Created::Exists => {
-            let there = store.read(&record.key, DOCUMENT_LIMIT).await?;
-            match there {
-                Some((bytes, _)) if bytes == record.bytes => Ok(()),
-                _ => Err(LedgerError::Occupied { key: record.key.clone() }),
-            }
-        }
+        Created::Exists => match store.read(key, DOCUMENT_LIMIT).await? {
+            Some((there, _)) if there == *bytes => Ok(()),
+            _ => Err(LedgerError::Occupied { key: key.to_owned() }),
+        },
     }
-}
-
-/// Whether the record at the head is the one that is to be appended.
-async fn is_ours(store: &Store, head: &Head, new: &NewRecord) -> Result<bool, LedgerError> {
-    let Some(key) = &head.key else { return Ok(false) };
-    let Some((bytes, _)) = store.read(key, DOCUMENT_LIMIT).await? else { return Ok(false) };
-    let Ok(mut there) = serde_json::from_slice::<Map<String, Value>>(&bytes) else {
-        return Ok(false);
-    };
-    for member in ["prev_hash", "event_hash", "supersedes"] {
-        there.remove(member);
-    }
-    Ok(canonical_json(&there)? == canonical_json(&body(new))?)
 }

@@ -1,14 +1,15 @@
 use std::collections::HashSet;
 
-use super::record::{GENESIS, Link, Name};
+use super::link::{Link, Place};
+use super::record::{GENESIS, Name};
 
 /// One stretch of the chain. A whole ledger has one; where two records follow the same one, the
 /// second starts a branch of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Branch {
-    /// Its last record, and that record's key.
+    /// Its last record, and where that stands; a branch that has none yet stands nowhere.
     pub(super) tip: Name,
-    pub(super) key: Box<str>,
+    pub(super) place: Option<Place>,
     /// The position of its last record in the chain, from 1; records behind a gap are not counted.
     pub(super) end: u64,
     /// The branch that it left, and behind which position.
@@ -35,34 +36,41 @@ pub(super) struct Beside<'a> {
     pub(super) branch: &'a Branch,
     /// A single record that follows the way and that nothing follows.
     pub(super) lone: bool,
+    /// Behind which position it left.
+    pub(super) from: u64,
+}
+
+impl Branch {
+    /// The key of its last record.
+    pub(super) fn key(&self) -> String {
+        self.place.as_ref().map(|place| place.key(self.tip)).unwrap_or_default()
+    }
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let root = Branch {
-            tip: GENESIS,
-            key: Box::default(),
-            end: 0,
-            parent: None,
-            gaps: 0,
-            holds: Vec::new(),
-        };
+        let root =
+            Branch { tip: GENESIS, place: None, end: 0, parent: None, gaps: 0, holds: Vec::new() };
         Self { branches: vec![root], superseded: HashSet::new() }
     }
 
-    /// Starts a branch behind a record.
-    pub(super) fn fork(&mut self, parent: usize, position: u64, tip: Name) -> usize {
-        let parent = Some((parent, position));
-        let (key, holds) = (Box::default(), Vec::new());
-        self.branches.push(Branch { tip, key, end: position, parent, gaps: 0, holds });
+    /// Starts a branch behind a record, whose place may not be known any more.
+    pub(super) fn fork(
+        &mut self,
+        parent: usize,
+        position: u64,
+        (tip, place): (Name, Option<Place>),
+    ) -> usize {
+        let (parent, holds) = (Some((parent, position)), Vec::new());
+        self.branches.push(Branch { tip, place, end: position, parent, gaps: 0, holds });
         self.branches.len() - 1
     }
 
     /// Goes one record further; gives its position.
-    pub(super) fn step(&mut self, at: usize, link: &Link, sought: &[Name]) -> u64 {
+    pub(super) fn step(&mut self, at: usize, link: &Link, sought: &HashSet<Name>) -> u64 {
         let branch = &mut self.branches[at];
         branch.tip = link.name;
-        branch.key.clone_from(&link.key);
+        branch.place = Some(link.place.clone());
         branch.end += 1;
         if sought.contains(&link.name) {
             branch.holds.push((link.name, branch.end));
@@ -78,7 +86,15 @@ impl Tree {
 
     /// The branch on which a sought record stands.
     pub(super) fn holder(&self, name: Name) -> Option<usize> {
-        self.branches.iter().position(|branch| branch.holds.iter().any(|(held, _)| *held == name))
+        self.place_of(name).map(|(at, _)| at)
+    }
+
+    /// The branch and position of a sought record.
+    pub(super) fn place_of(&self, name: Name) -> Option<(usize, u64)> {
+        self.branches.iter().enumerate().find_map(|(at, branch)| {
+            let held = branch.holds.iter().find(|(held, _)| *held == name)?;
+            Some((at, held.1))
+        })
     }
 
     pub(super) fn way_to(&self, mut at: usize) -> Way {
@@ -116,7 +132,7 @@ impl Tree {
             };
             let lone = joined && branch.end - from == 1 && branch.gaps == 0;
             let known = lone && self.superseded.contains(&branch.tip);
-            (branch.end > from && !known).then_some(Beside { branch, lone })
+            (branch.end > from && !known).then_some(Beside { branch, lone, from })
         })
     }
 }

@@ -1,20 +1,34 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use bytes::BytesMut;
+use futures::TryStreamExt;
 use serde::Deserialize;
 
-use super::record::{Name, digest_of};
-use crate::digest::Digest;
+use super::record::{DOCUMENT_LIMIT, Name, digest_of};
+use super::watch::mismatch;
+use crate::canonical::json;
+use crate::digest::{Algorithm, BothDigests, BothHashers, Digest};
 use crate::model::{Finding, FindingKind};
+use crate::store::{Store, StoreError};
 
 /// Where the checkpoints are: `YYYY/YYYY-MM/audit_checkpoint_YYYY-MM-DD.ndjson` and
 /// `.manifest.json`.
 pub(super) const CHECKPOINTS: &str = "audit/checkpoints/";
 
+/// A line names one record; a longer one is none.
+const LINE_LIMIT: usize = 64 << 10;
+
 /// The records of one day as they were when the day was closed.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
-    names: HashSet<Name>,
-    pub(super) last: Option<Digest>,
+    /// The key of the lines.
+    pub(super) key: String,
+    /// The records, each with its line from 0.
+    pub(super) lines: HashMap<Name, u32>,
+    /// The record before the first, where the manifest tells.
+    pub(super) before: Option<Name>,
+    first: Option<Name>,
+    last: Option<Name>,
 }
 
 #[derive(Deserialize)]
@@ -22,10 +36,13 @@ struct Line {
     event_hash: Digest,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Manifest {
+    date: Option<String>,
     records: Option<u64>,
+    first_event_hash: Option<Digest>,
     last_event_hash: Option<Digest>,
+    prev_hash: Option<Digest>,
     digest: Option<Digest>,
 }
 
@@ -44,59 +61,177 @@ pub(super) fn keys_of(day: &str) -> (String, String) {
 }
 
 impl Checkpoint {
-    /// Reads the lines and holds them against their manifest.
-    pub(super) fn read(key: &str, lines: &[u8], manifest: Option<&[u8]>) -> (Self, Vec<Finding>) {
-        let altered = |hint: &str| Finding::blocking(FindingKind::LedgerAltered, hint).at(key);
-        let mut checkpoint = Self::default();
+    /// Reads the checkpoint of a day as a stream and holds its lines against their manifest.
+    pub(super) async fn read(
+        store: &Store,
+        day: &str,
+    ) -> Result<(Option<Self>, Vec<Finding>), StoreError> {
+        let (key, manifest_key) = keys_of(day);
         let mut findings = Vec::new();
-        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            if let Ok(line) = serde_json::from_slice::<Line>(line) {
-                checkpoint.names.insert(*line.event_hash.as_bytes());
-                checkpoint.last = Some(line.event_hash);
-            } else {
-                findings.push(altered("a line of the checkpoint names no record"));
-                break;
+        let manifest = match read_manifest(store, &manifest_key).await? {
+            Ok(manifest) => manifest,
+            Err(finding) => {
+                findings.push(*finding);
+                Manifest::default()
             }
+        };
+        let mut lines = Lines::default();
+        match lines.read(store, &key).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let hint = "the checkpoint's manifest is there and its lines are not: restore them";
+                findings.push(Finding::blocking(FindingKind::Missing, hint).at(key));
+                return Ok((None, findings));
+            }
+            Err(error) if error.is_of_one_object() => {
+                let hint = error.in_full();
+                findings.push(Finding::blocking(FindingKind::Unreadable, hint).at(key));
+                return Ok((None, findings));
+            }
+            Err(error) => return Err(error),
         }
-        match manifest.map(serde_json::from_slice::<Manifest>) {
-            None => findings.push(altered("the checkpoint has no manifest: restore it")),
-            Some(Err(_)) => findings.push(altered("the checkpoint's manifest cannot be read")),
-            Some(Ok(manifest)) => findings.extend(checkpoint.held_against(&manifest, key, lines)),
+        let digests = lines.hashers.finish();
+        let mut checkpoint = lines.checkpoint;
+        checkpoint.key = key;
+        checkpoint.before = manifest.prev_hash.map(|prev| *prev.as_bytes());
+        findings.extend(lines.torn.map(|torn| torn.of(&checkpoint.key)));
+        // What is torn differs from its manifest in every way; once is enough.
+        if findings.is_empty() {
+            findings.extend(checkpoint.against(&manifest, day, &digests));
         }
-        (checkpoint, findings)
+        Ok((Some(checkpoint), findings))
     }
 
-    fn held_against(&self, manifest: &Manifest, key: &str, lines: &[u8]) -> Option<Finding> {
-        let altered = |hint: &str| Finding::blocking(FindingKind::LedgerAltered, hint).at(key);
+    /// The newest record that it knows.
+    pub(super) fn last(&self) -> Option<Name> {
+        self.last
+    }
+
+    fn against(&self, manifest: &Manifest, day: &str, digests: &BothDigests) -> Option<Finding> {
         let actual = match manifest.digest.map(|digest| digest.algorithm()) {
-            Some(crate::digest::Algorithm::Blake3) => Digest::blake3(lines),
-            _ => Digest::sha256(lines),
+            Some(Algorithm::Blake3) => digests.blake3,
+            _ => digests.sha256,
         };
         if let Some(expected) = manifest.digest.filter(|expected| *expected != actual) {
-            let hint = "the checkpoint was changed after it was written: restore it";
-            return Some(altered(hint).differs(expected, actual));
+            let hint = "the checkpoint was changed after it was written";
+            return Some(mismatch(&self.key, hint).differs(expected, actual));
         }
-        let records = self.names.len() as u64;
+        if let Some(date) = manifest.date.as_deref().filter(|date| *date != day) {
+            let hint = "the checkpoint's manifest is that of another day";
+            return Some(mismatch(&self.key, hint).differs(day, date));
+        }
+        let records = self.lines.len() as u64;
         if let Some(expected) = manifest.records.filter(|expected| *expected != records) {
-            return Some(
-                altered("the checkpoint has other records than its manifest says")
-                    .differs(expected, records),
-            );
+            let hint = "the checkpoint has other records than its manifest says";
+            return Some(mismatch(&self.key, hint).differs(expected, records));
         }
-        let last = manifest.last_event_hash.filter(|last| Some(*last) != self.last)?;
-        let actual = self.last.map_or_else(|| "nothing".to_owned(), |last| last.to_string());
-        Some(altered("the checkpoint ends elsewhere than its manifest says").differs(last, actual))
+        let ends = [
+            ("starts", manifest.first_event_hash, self.first),
+            ("ends", manifest.last_event_hash, self.last),
+        ];
+        ends.into_iter().find_map(|(what, expected, actual)| {
+            let actual = actual.map(digest_of);
+            let expected = expected.filter(|expected| Some(*expected) != actual)?;
+            let hint = format!("the checkpoint {what} elsewhere than its manifest says");
+            let actual = actual.map_or_else(|| "nothing".to_owned(), |actual| actual.to_string());
+            Some(mismatch(&self.key, &hint).differs(expected, actual))
+        })
+    }
+}
+
+async fn read_manifest(
+    store: &Store,
+    key: &str,
+) -> Result<Result<Manifest, Box<Finding>>, StoreError> {
+    let hint = "the checkpoint's manifest cannot be read";
+    let bytes = match store.read(key, DOCUMENT_LIMIT).await {
+        Ok(Some((bytes, _))) => bytes,
+        Ok(None) => {
+            let finding = mismatch(key, "the checkpoint has no manifest");
+            return Ok(Err(Box::new(finding.differs("a manifest", "nothing"))));
+        }
+        Err(error) if error.is_of_one_object() => {
+            return Ok(Err(Box::new(mismatch(key, hint).differs("a manifest", error.in_full()))));
+        }
+        Err(error) => return Err(error),
+    };
+    let read = || -> Result<Manifest, String> {
+        let value = json::parse_strict(&bytes).map_err(|error| error.to_string())?;
+        Manifest::deserialize(value).map_err(|error| error.to_string())
+    };
+    Ok(read().map_err(|why| Box::new(mismatch(key, hint).differs("a manifest", why))))
+}
+
+/// The lines while they are read.
+#[derive(Default)]
+struct Lines {
+    checkpoint: Checkpoint,
+    hashers: BothHashers,
+    left: BytesMut,
+    count: u32,
+    torn: Option<Torn>,
+}
+
+/// A line that is none.
+struct Torn {
+    line: u32,
+    why: String,
+}
+
+impl Torn {
+    fn of(&self, key: &str) -> Finding {
+        let hint = format!("line {} of the checkpoint names no record of its own", self.line);
+        mismatch(key, &hint).differs("a line with one `event_hash`", &self.why)
+    }
+}
+
+impl Lines {
+    /// Says whether the object is there.
+    async fn read(&mut self, store: &Store, key: &str) -> Result<bool, StoreError> {
+        let Some((_, mut bytes)) = store.stream(key, None).await? else { return Ok(false) };
+        while let Some(part) = bytes.try_next().await? {
+            self.hashers.update(&part);
+            self.left.extend_from_slice(&part);
+            while let Some(end) = self.left.iter().position(|byte| *byte == b'\n') {
+                let line = self.left.split_to(end + 1);
+                self.take(&line[..end]);
+            }
+            if self.left.len() > LINE_LIMIT {
+                self.tear("it does not end");
+                self.left.clear();
+            }
+        }
+        let rest = std::mem::take(&mut self.left);
+        self.take(&rest);
+        Ok(true)
     }
 
-    /// Says which of its records are not among those of the day.
-    pub(super) fn missing(&self, key: &str, present: &HashSet<Name>) -> Option<Finding> {
-        let gone: Vec<Name> = self.names.difference(present).copied().collect();
-        let example = gone.iter().min()?;
-        let hint = format!(
-            "{} records that the day's checkpoint knows are gone: restore them from a snapshot",
-            gone.len()
-        );
-        let finding = Finding::blocking(FindingKind::LedgerCut, hint).at(key);
-        Some(finding.differs(digest_of(*example), "no such record"))
+    fn take(&mut self, line: &[u8]) {
+        if line.is_empty() {
+            return;
+        }
+        self.count += 1;
+        let read = || -> Result<Line, String> {
+            let value = json::parse_strict(line).map_err(|error| error.to_string())?;
+            Line::deserialize(value).map_err(|error| error.to_string())
+        };
+        match read() {
+            Ok(line) => {
+                let name = *line.event_hash.as_bytes();
+                let at = u32::try_from(self.checkpoint.lines.len()).unwrap_or(u32::MAX);
+                if *self.checkpoint.lines.entry(name).or_insert(at) != at {
+                    self.tear("its record stands on a line before");
+                }
+                self.checkpoint.first = self.checkpoint.first.or(Some(name));
+                self.checkpoint.last = Some(name);
+            }
+            Err(why) => self.tear(&why),
+        }
+    }
+
+    fn tear(&mut self, why: &str) {
+        if self.torn.is_none() {
+            self.torn = Some(Torn { line: self.count, why: why.to_owned() });
+        }
     }
 }

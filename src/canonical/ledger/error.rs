@@ -13,10 +13,16 @@ pub(crate) enum LedgerError {
     HeadMissing,
     /// The head is not a head.
     #[error("failed to read the audit ledger's head")]
-    HeadUnreadable { source: serde_json::Error },
+    HeadUnreadable,
     /// Other writers were always first.
     #[error("failed to append to the audit ledger: other writers came first {tries} times")]
     Busy { tries: u32 },
+    /// The head moved while a restore was about to move it.
+    #[error("failed to move the audit ledger's head to the snapshot's: it moved meanwhile")]
+    Moved,
+    /// The snapshot's own head document is damaged.
+    #[error("failed to prove the snapshot's copy of the audit ledger's head: it is damaged")]
+    SnapshotHead,
     /// Another record stands under the record's own name.
     #[error("failed to write the ledger record `{key}`: other bytes stand there")]
     Occupied { key: String },
@@ -38,11 +44,14 @@ impl From<LedgerError> for Failure {
             LedgerError::Store(error) => error.into(),
             LedgerError::Busy { .. } => Self::transient(Code::StepFailed, text)
                 .hint("many writers append at once; try again in a moment"),
-            LedgerError::HeadMissing | LedgerError::HeadUnreadable { .. } => {
-                let failure = Self::permanent(Code::GateShut, text)
-                    .hint("verify the ledger and restore its head from a snapshot; append nothing");
-                failure.because(&error)
+            LedgerError::HeadMissing | LedgerError::HeadUnreadable => {
+                Self::permanent(Code::GateShut, text)
+                    .hint("verify the ledger and restore its head from a snapshot; append nothing")
             }
+            LedgerError::SnapshotHead => Self::permanent(Code::GateShut, text)
+                .hint("run `coppice verify URL`; recover from another snapshot or replica"),
+            LedgerError::Moved => Self::permanent(Code::GateShut, text)
+                .hint("something appends to the ledger during the restore: stop it, run again"),
             LedgerError::Occupied { .. } => Self::permanent(Code::GateShut, text)
                 .hint("verify the ledger: somebody wrote under the name of another record"),
             LedgerError::EventType { .. } | LedgerError::Json(_) | LedgerError::Canonical(_) => {

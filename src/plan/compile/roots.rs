@@ -104,7 +104,11 @@ pub(super) fn withdrawals(steps: &mut Steps, facts: &Facts) {
 pub(super) fn head(steps: &mut Steps, from: &SnapshotFacts) {
     let Some(size) = from.part(Zone::Audit, Part::Head) else { return };
     let source = Source { snapshot: from.digest, zone: Zone::Audit, part: Part::Head, size };
-    let after = vec![succeeded(&["gate", "ledger"]), ended(&["restore", "releases"])];
+    let after = vec![
+        succeeded(&["verify", "ledger"]),
+        succeeded(&["gate", "ledger"]),
+        ended(&["restore", "releases"]),
+    ];
     restore(steps, StepKind::RestoreLedger, &["restore", "ledger-head"], after, &source);
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{VerifiedOutput, World};
+use crate::canonical::RestoredShard;
 use crate::engine::{Action, Bind};
-use crate::model::{Failure, Output};
+use crate::model::{Failure, Output, RestoreOutput};
 use crate::plan::{StepKind, StepSpec};
 
 mod clean_up;
@@ -16,6 +17,7 @@ mod read_back;
 mod rebuild;
 mod receipt;
 mod restore;
+mod restore_ledger;
 mod switch;
 mod verify_catalog;
 mod verify_ledger;
@@ -30,7 +32,8 @@ impl Bind for Actions {
         let world = &self.0;
         match spec.kind {
             StepKind::Fence => Ok(fence::bind(world)),
-            StepKind::RestoreObjects | StepKind::RestoreLedger => restore::bind(spec, world),
+            StepKind::RestoreObjects => restore::bind(spec, world),
+            StepKind::RestoreLedger => restore_ledger::bind(spec, world),
             StepKind::VerifyObjects => verify_objects::bind(spec, world),
             StepKind::VerifyVersion => verify_version::bind(spec, world),
             StepKind::VerifyCatalog => verify_catalog::bind(spec, world),
@@ -56,6 +59,33 @@ fn join_verified(shards: Vec<Output>) -> Result<Output, Failure> {
         sum.read.objects += one.read.objects;
         sum.read.bytes += one.read.bytes;
         sum.pins.extend(one.pins);
+        findings.extend(shard.findings);
+    }
+    Ok(Output::of(&sum)?.with_findings(findings))
+}
+
+/// What the restoring of a shard came to, as receipts count it.
+fn restored(done: &RestoredShard) -> RestoreOutput {
+    RestoreOutput {
+        objects: done.restored + done.kept,
+        bytes: done.bytes,
+        restored: done.restored,
+        kept: done.kept,
+        displaced: done.displaced,
+    }
+}
+
+/// Adds up what the shards of a restoring step wrote.
+fn join_restored(shards: Vec<Output>) -> Result<Output, Failure> {
+    let mut sum = RestoreOutput::default();
+    let mut findings = Vec::new();
+    for shard in shards {
+        let one: RestoreOutput = shard.read()?;
+        sum.objects += one.objects;
+        sum.bytes += one.bytes;
+        sum.restored += one.restored;
+        sum.kept += one.kept;
+        sum.displaced += one.displaced;
         findings.extend(shard.findings);
     }
     Ok(Output::of(&sum)?.with_findings(findings))

@@ -105,7 +105,7 @@ fn extra(state: &RunState, receipt: &Receipt, digest: Digest) -> Map<String, Val
     let found = ledger.and_then(|step| step.output.as_ref()?.read::<LedgerOutput>().ok());
     if let Some(found) = found {
         put("snapshot_head", json!(found.snapshot_head));
-        put("last_known_head", json!(found.checkpointed));
+        put("last_lost_head", json!(found.lost_head));
     }
     extra
 }

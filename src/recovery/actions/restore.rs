@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::{join_restored, restored};
 use crate::canonical::{Entry, Existing, Restore, RestoredShard};
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, Output, RestoreOutput, Verdict};
+use crate::model::{Code, Failure, Output, Verdict};
 use crate::plan::{Part, RestoreObjectsParams, StepSpec};
 use crate::recovery::{World, params, shards};
 
@@ -16,7 +17,7 @@ struct RestoreObjects {
     world: Arc<World>,
 }
 
-/// Binds a `RestoreObjects` or `RestoreLedger` step.
+/// Binds a `RestoreObjects` step.
 pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action>, Failure> {
     Ok(Arc::new(RestoreObjects { params: params(spec)?, world: world.clone() }))
 }
@@ -42,42 +43,20 @@ impl Action for RestoreObjects {
             stores: &world.canonical,
             filter: &world.setting.filter,
             hold_back: &hold_back,
-            existing: self.existing(),
+            existing: world.setting.existing.unwrap_or(Existing::List),
             run: world.run,
             at_once: world.setting.limits.transfers as usize,
             meter: &cx.meter,
             cancel: &cx.cancel,
         };
         let done = restore.shard(shard).await?;
-        let output = Output::of(&counts(&done))?;
+        let output = Output::of(&restored(&done))?;
         refuse_conflicts(&done)?;
         Ok(output.with_findings(done.findings))
     }
 
     async fn join(&self, _cx: &StepContext, shards: Vec<Output>) -> Result<Output, Failure> {
-        let mut sum = RestoreOutput::default();
-        let mut findings = Vec::new();
-        for shard in shards {
-            let one: RestoreOutput = shard.read()?;
-            sum.objects += one.objects;
-            sum.bytes += one.bytes;
-            sum.restored += one.restored;
-            sum.kept += one.kept;
-            sum.displaced += one.displaced;
-            findings.extend(shard.findings);
-        }
-        Ok(Output::of(&sum)?.with_findings(findings))
-    }
-}
-
-impl RestoreObjects {
-    fn existing(&self) -> Existing {
-        // The head follows the records: it is replaced only by a restore of the same chain, and
-        // a ledger that grew keeps its own.
-        match self.params.part {
-            Part::Head => Existing::Keep,
-            _ => self.world.setting.existing.unwrap_or(Existing::List),
-        }
+        join_restored(shards)
     }
 }
 
@@ -120,16 +99,6 @@ impl HeldBack {
             Self::Versions(versions) => versions.contains(segment(2)),
             Self::AllBut(versions) => !versions.contains(segment(2)),
         }
-    }
-}
-
-fn counts(done: &RestoredShard) -> RestoreOutput {
-    RestoreOutput {
-        objects: done.restored + done.kept,
-        bytes: done.bytes,
-        restored: done.restored,
-        kept: done.kept,
-        displaced: done.displaced,
     }
 }
 

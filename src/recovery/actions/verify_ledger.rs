@@ -8,7 +8,7 @@ use crate::canonical::ledger::{self, AnchoredHead, HeadDocument, LedgerReport, S
 use crate::engine::{Action, StepContext};
 use crate::model::{Failure, Finding, FindingKind, Output, VerifyOutput, Zone};
 use crate::plan::{SignaturePolicy, StepSpec, VerifyLedgerParams};
-use crate::recovery::{LedgerOutput, World, params};
+use crate::recovery::{LedgerOutput, RestoredLedger, World, params};
 
 struct VerifyLedger {
     params: VerifyLedgerParams,
@@ -22,49 +22,79 @@ pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action
 
 #[async_trait]
 impl Action for VerifyLedger {
-    async fn run(&self, _cx: &StepContext) -> Result<Output, Failure> {
+    async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
         let anchor = self.anchor().await?;
         let document = match self.params.snapshot {
             Some(_) => HeadDocument::YetToCome,
             None => HeadDocument::Expected,
         };
         let store = self.world.canonical.of_zone(Zone::Audit);
-        let report = ledger::verify(store, anchor.as_ref(), document).await?;
-        let findings = self.findings(&report);
+        let forked = forked(cx);
+        // A history that left the snapshot's does not hold its head; that was found out already.
+        let held = anchor.as_ref().filter(|_| forked.is_empty());
+        let report = ledger::verify(store, held, document).await?;
+        let known = cx.inputs.values().find_map(|input| input.read::<RestoredLedger>().ok());
         let output = LedgerOutput {
             read: VerifyOutput { objects: report.records, bytes: 0 },
-            checkpointed: report.checkpointed,
+            lost_head: known.and_then(|known| known.lost_head).or(report.lost_head),
             snapshot_head: anchor.map(|anchor| anchor.event_hash),
+            standing: report.standing,
+            head: report.head.as_ref().map(|head| head.event_hash),
         };
+        let findings = [forked, self.findings(report)].concat();
         Ok(Output::of(&output)?.with_findings(findings))
     }
+}
+
+/// Why the restore before wrote nothing.
+fn forked(cx: &StepContext) -> Vec<Finding> {
+    let findings = cx.inputs.values().flat_map(|input| &input.findings);
+    findings.filter(|finding| finding.kind == FindingKind::LedgerForked).cloned().collect()
 }
 
 impl VerifyLedger {
     async fn anchor(&self) -> Result<Option<AnchoredHead>, Failure> {
         let Some(snapshot) = &self.params.snapshot else { return Ok(None) };
-        let manifest = self.world.backup()?.manifest(snapshot).await?;
-        Ok(manifest.ledger_head.map(|event_hash| AnchoredHead {
-            event_hash,
-            records: None,
-            as_of: Some(manifest.as_of),
-        }))
+        Ok(AnchoredHead::of(&self.world.backup()?.manifest(snapshot).await?))
     }
 
-    fn findings(&self, report: &LedgerReport) -> Vec<Finding> {
-        let mut findings = report.findings.clone();
-        if self.params.signatures == SignaturePolicy::Require {
-            let actual = match report.signature {
-                Signature::Absent => "no signature",
-                Signature::NotChecked => "a signature that was not checked",
-            };
-            let hint = "the plan says `signatures: require`; this version of coppice checks none";
-            findings.push(
-                Finding::blocking(FindingKind::LedgerHeadMismatch, hint)
-                    .at(ledger::HEAD)
-                    .differs("a signature that was checked", actual),
-            );
+    fn findings(&self, report: LedgerReport) -> Vec<Finding> {
+        let unsigned = match self.params.signatures {
+            SignaturePolicy::Require => Some(unsigned(report.signature)),
+            SignaturePolicy::Report => None,
+        };
+        report.findings.into_iter().chain(unsigned).collect()
+    }
+}
+
+/// A plan that requires a checked signature is not served by this version.
+fn unsigned(signature: Signature) -> Finding {
+    let (kind, actual) = match signature {
+        Signature::Absent => (FindingKind::LedgerSignatureMissing, "no signature"),
+        Signature::NotChecked => {
+            (FindingKind::LedgerSignatureUnchecked, "a signature that was not checked")
         }
-        findings
+    };
+    let hint = "the plan says `signatures: require` and this version of coppice checks none: say \
+                `signatures: report` once you have checked the head by hand";
+    Finding::blocking(kind, hint)
+        .at(ledger::SIGNATURE)
+        .differs("a signature that was checked", actual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_that_is_required_and_missing_or_unchecked_blocks() {
+        for (signature, kind) in [
+            (Signature::Absent, FindingKind::LedgerSignatureMissing),
+            (Signature::NotChecked, FindingKind::LedgerSignatureUnchecked),
+        ] {
+            let finding = unsigned(signature);
+            assert_eq!((finding.kind, finding.blocks()), (kind, true));
+            assert_eq!(finding.key.as_deref(), Some(ledger::SIGNATURE));
+        }
     }
 }
