@@ -1,4 +1,5 @@
-//! `coppice verify`: proves a backup store's snapshot, or a canonical store against one.
+//! `coppice verify`: proves a backup store's snapshot, a canonical store against one, or a canonical
+//! store by itself.
 
 use super::args::{EnvArgs, Global, VerifyArgs};
 use super::exit::Exit;
@@ -7,8 +8,8 @@ use super::plans::choose;
 use super::progress::{Progress, until_interrupted};
 use super::stores;
 use crate::canonical::{
-    Accepts, BackupStore, CanonicalStores, Choice, Filter, Verified, Verify, verify_backup,
-    verify_whole,
+    Accepts, BackupStore, CanonicalStores, Choice, Filter, Verified, Verify, is_canonical,
+    verify_backup, verify_standing, verify_whole,
 };
 use crate::model::{Failure, Meter};
 use crate::recovery;
@@ -19,49 +20,70 @@ const AT_ONCE: usize = 8;
 
 /// `coppice verify`.
 pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trouble> {
-    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
-    let backup = stores::open(args.against.as_ref().unwrap_or(&args.store))?;
-    let backup = BackupStore::open(backup).await.map_err(Failure::from)?;
-    let (stores, accepts) = against(args)?;
-    let (snapshot, manifest) = backup.choose(&choice, &accepts).await.map_err(Failure::from)?;
     let meter = Meter::default();
     let progress = Progress::show("verifying", &meter);
-    let cancel = until_interrupted();
-    let verified = match &stores {
-        None => {
-            let mut verified =
-                verify_backup(&backup, snapshot, &manifest, AT_ONCE, &meter, &cancel).await?;
-            if args.snapshot.is_none() {
-                // The newest may be one that cannot be read any more.
-                verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
-                verified.ok = verified.findings.is_empty();
-            }
-            verified
+    let verified = match &args.against {
+        Some(backup) => against(args, backup, &meter).await?,
+        None if stands(args).await? => {
+            let (stores, _) = canonical(args)?;
+            verify_standing(&stores, AT_ONCE, &meter, &until_interrupted()).await?
         }
-        Some(stores) => {
-            let verify = Verify {
-                backup: &backup,
-                stores,
-                filter: &Filter::default(),
-                at_once: AT_ONCE,
-                meter: &meter,
-                cancel: &cancel,
-            };
-            verify_whole(&verify, snapshot, &manifest).await?
-        }
+        None => backup(args, &meter).await?,
     };
     drop(progress);
     output::result(global.format, &verified, || text(&verified))?;
     Ok(if verified.ok { Exit::Done } else { Exit::Found })
 }
 
-/// What is held against the snapshot, and whose snapshots count.
-fn against(args: &VerifyArgs) -> Result<(Option<CanonicalStores>, Accepts), Trouble> {
-    if args.against.is_none() {
-        return Ok((None, Accepts::Any));
+/// Whether the store is no backup store and holds zones. What is neither is said to be no backup.
+async fn stands(args: &VerifyArgs) -> Result<bool, Trouble> {
+    if args.snapshot.is_some() {
+        return Ok(false);
     }
+    let store = stores::open(&args.store)?;
+    if BackupStore::is_at(&store).await.map_err(Failure::from)? {
+        return Ok(false);
+    }
+    Ok(is_canonical(&canonical(args)?.0).await?)
+}
+
+/// Proves a snapshot in its backup store.
+async fn backup(args: &VerifyArgs, meter: &Meter) -> Result<Verified, Trouble> {
+    let backup = BackupStore::open(stores::open(&args.store)?).await.map_err(Failure::from)?;
+    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
+    let chosen = backup.choose(&choice, &Accepts::Any).await;
+    let (snapshot, manifest) = chosen.map_err(Failure::from)?;
+    let cancel = until_interrupted();
+    let mut verified = verify_backup(&backup, snapshot, &manifest, AT_ONCE, meter, &cancel).await?;
+    if args.snapshot.is_none() {
+        // The newest may be one that cannot be read any more.
+        verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
+        verified.ok = verified.findings.is_empty();
+    }
+    Ok(verified)
+}
+
+/// Proves a canonical store against a snapshot.
+async fn against(args: &VerifyArgs, backup: &str, meter: &Meter) -> Result<Verified, Trouble> {
+    let backup = BackupStore::open(stores::open(backup)?).await.map_err(Failure::from)?;
+    let (stores, accepts) = canonical(args)?;
+    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
+    let (snapshot, manifest) = backup.choose(&choice, &accepts).await.map_err(Failure::from)?;
+    let verify = Verify {
+        backup: &backup,
+        stores: &stores,
+        filter: &Filter::default(),
+        at_once: AT_ONCE,
+        meter,
+        cancel: &until_interrupted(),
+    };
+    Ok(verify_whole(&verify, snapshot, &manifest).await?)
+}
+
+/// The canonical stores that are meant, and whose snapshots count.
+fn canonical(args: &VerifyArgs) -> Result<(CanonicalStores, Accepts), Trouble> {
     let Some(plan) = &args.plan else {
-        return Ok((Some(stores::canonical(std::slice::from_ref(&args.store))?), Accepts::Any));
+        return Ok((stores::canonical(std::slice::from_ref(&args.store))?, Accepts::Any));
     };
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
     let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
@@ -70,7 +92,7 @@ fn against(args: &VerifyArgs) -> Result<(Option<CanonicalStores>, Accepts), Trou
     for (zone, url) in &environment.canonical.zones {
         texts.push(format!("{zone}={url}"));
     }
-    Ok((Some(stores::canonical(&texts)?), accepts))
+    Ok((stores::canonical(&texts)?, accepts))
 }
 
 fn text(verified: &Verified) -> String {
@@ -79,11 +101,14 @@ fn text(verified: &Verified) -> String {
         1 => "1 finding".to_owned(),
         n => format!("{n} findings"),
     };
+    let against = match &verified.snapshot {
+        Some(snapshot) => format!("against snapshot {}", snapshot.short()),
+        None => "by their own catalogs, manifests and ledger".to_owned(),
+    };
     format!(
-        "{verdict}: {} objects, {}, against snapshot {}{}",
+        "{verdict}: {} objects, {}, {against}{}",
         verified.objects_checked,
         report::bytes(verified.bytes_checked),
-        verified.snapshot.short(),
         super::findings::list(&verified.findings)
     )
 }

@@ -14,5 +14,6 @@ mod damage;
 mod fence;
 mod interrupted;
 mod rehearsal;
+mod standing;
 mod targets;
 mod usage;
