@@ -13,7 +13,7 @@ use crate::canonical::{BackupStore, CanonicalStores, Withdrawals, ledger};
 use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::journal::Journal;
-use crate::model::{Code, Failure, RunId, RunMode, Zone};
+use crate::model::{Failure, RunId, RunMode, Zone};
 use crate::projection::StageContext;
 use crate::{postgres, store};
 
