@@ -8,6 +8,7 @@ mod cursor;
 mod facts;
 mod filter;
 mod in_place;
+pub(crate) mod json;
 mod layout;
 pub(crate) mod ledger;
 mod manifest;

@@ -22,6 +22,10 @@ pub(crate) fn check(
     check.listed();
     check.stated_checksums();
     check.receipt();
+    check.spec();
+    check.identity();
+    check.provenance_constraints();
+    check.evidence();
     check.findings.extend(documents.label_findings());
     let version = Some(&documents.version);
     Ok(check.findings.into_iter().map(|finding| finding.of_version(version)).collect())

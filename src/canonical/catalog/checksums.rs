@@ -5,7 +5,6 @@ use super::documents::Role;
 use super::multihash::{NotMultihash, read_multihash};
 use super::rdf::term;
 use super::reference::{Target, follow};
-use crate::digest::{Digest, canonical_json};
 use crate::model::FindingKind;
 
 impl Check<'_> {
@@ -84,8 +83,7 @@ impl Check<'_> {
         }
     }
 
-    /// The run receipt: it is of this version, its outputs are the bytes, and the version's id is
-    /// made of the spec that it holds.
+    /// The run receipt: it is of this version, and its inputs and outputs are the bytes.
     pub(super) fn receipt(&mut self) {
         let Some(receipt) = self.documents.one(Role::Receipt) else { return };
         let (key, json) = (&receipt.key, &receipt.json);
@@ -113,29 +111,6 @@ impl Check<'_> {
                     self.hold_digest(key, &object, stated);
                 }
             }
-        }
-        self.spec(key, json);
-    }
-
-    /// `spec_hash` is the SHA-256 of the spec, and the version's id ends in its first 8 digits.
-    fn spec(&mut self, key: &str, json: &Value) {
-        let stated = json.get("spec_hash").and_then(Value::as_str);
-        if let (Some(spec), Some(stated)) = (json.get("spec"), stated)
-            && let Ok(bytes) = canonical_json(spec)
-        {
-            let actual = Digest::sha256(&bytes).to_string();
-            if actual != stated {
-                let hint = "the spec_hash is not that of the spec beside it";
-                self.differ(FindingKind::SpecHashMismatch, key, hint, stated, actual);
-            }
-        }
-        let version = self.documents.version.as_str();
-        let short = stated.and_then(|hash| hash.strip_prefix("sha256:")?.get(..8));
-        if let Some(short) = short
-            && version.rsplit('.').next() != Some(short)
-        {
-            let hint = "the dataset version's id is not made of its spec_hash";
-            self.differ(FindingKind::SpecHashMismatch, key, hint, short, version);
         }
     }
 }

@@ -2,19 +2,29 @@
 
 mod check;
 mod checksums;
+mod constraints;
+mod context;
 mod describe;
 mod documents;
 mod error;
+mod evidence;
+mod identity;
+mod jsonld;
 mod label;
+mod lineage;
 mod links;
 mod load;
 mod multihash;
 mod parts;
+mod provenance;
 mod rdf;
 mod reference;
 mod schema;
+mod spec;
 mod verify;
 
+#[cfg(test)]
+mod rdf_tests;
 #[cfg(test)]
 mod tests;
 

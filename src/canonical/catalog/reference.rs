@@ -1,6 +1,8 @@
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use crate::canonical::layout::version_of;
+
 /// The IRI of the canonical stores' root: an object is named by it and its key.
 const ROOT: &str = "kfm://store/";
 
@@ -60,6 +62,23 @@ pub(super) fn follow(key: &str, reference: &str) -> Target {
     Target::Elsewhere
 }
 
+/// As `follow`, and any URL whose path ends in a key of some dataset version: what provenance
+/// leads to is mostly of another one.
+pub(super) fn follow_anywhere(key: &str, reference: &str) -> Target {
+    let near = follow(key, reference);
+    let Target::Elsewhere = near else { return near };
+    let path = Url::parse(reference).ok();
+    let path = path.as_ref().and_then(|url| percent_decode_str(url.path()).decode_utf8().ok());
+    for (at, _) in path.iter().flat_map(|path| path.match_indices("/processed/")) {
+        let object = path.as_ref().map_or("", |path| &path[at + 1..]);
+        // An id that is made of a spec is hardly there by chance.
+        if version_of(object).is_some_and(|(_, version)| version.parts().is_some()) {
+            return Target::Object(object.to_owned());
+        }
+    }
+    Target::Elsewhere
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -84,6 +103,21 @@ mod tests {
             ("dcat://roads@2026-02.abcd1234", Target::Elsewhere),
         ] {
             assert_eq!(follow(key, reference), target, "{reference}");
+        }
+    }
+
+    #[test]
+    fn provenance_leads_to_objects_of_any_version() {
+        let key = "catalog/roads/2026-02.abcd1234/prov/bundle.jsonld";
+        let object = "processed/rivers/2026-01.00c0ffee/artifacts/a b.csv";
+        for iri in [
+            "s3://bucket/processed/live/processed/rivers/2026-01.00c0ffee/artifacts/a%20b.csv",
+            "kfm://store/processed/rivers/2026-01.00c0ffee/artifacts/a%20b.csv",
+        ] {
+            assert_eq!(follow_anywhere(key, iri), Target::Object(object.into()), "{iri}");
+        }
+        for iri in ["https://example.org/processed/other/1/a.csv", "kfm://run/1", "urn:processed"] {
+            assert_eq!(follow_anywhere(key, iri), Target::Elsewhere, "{iri}");
         }
     }
 

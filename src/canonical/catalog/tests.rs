@@ -9,17 +9,17 @@ use crate::canonical::fixture::Platform;
 use crate::digest::{Algorithm, BothDigests, Digest};
 use crate::model::{FindingKind as K, PolicyLabel, Severity, Zone};
 
-const PLACES: &str = "ks_populated_places";
+pub(super) const PLACES: &str = "ks_populated_places";
 
 /// A platform, the digests of its objects as they were at first, and its versions.
-struct Bench {
-    platform: Platform,
+pub(super) struct Bench {
+    pub(super) platform: Platform,
     bytes: HashMap<String, BothDigests>,
-    versions: Vec<Known>,
+    pub(super) versions: Vec<Known>,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let platform = Platform::new();
         let versions = versions(&platform.stores()).await.unwrap();
         let mut bench = Self { platform, bytes: HashMap::new(), versions };
@@ -27,7 +27,7 @@ impl Bench {
         bench
     }
 
-    fn hash(&mut self) {
+    pub(super) fn hash(&mut self) {
         let read = |key: String| {
             let bytes = fs::read(self.platform.path(&key)).unwrap();
             let (blake3, sha256) = (Digest::blake3(&bytes), Digest::sha256(&bytes));
@@ -36,12 +36,12 @@ impl Bench {
         self.bytes = self.platform.keys("").into_iter().map(read).collect();
     }
 
-    fn key(&self, zone: &str, path: &str) -> String {
+    pub(super) fn key(&self, zone: &str, path: &str) -> String {
         let known = self.versions.iter().find(|known| known.dataset == PLACES).unwrap();
         format!("{zone}/{PLACES}/{}/{path}", known.version)
     }
 
-    async fn findings(&self) -> Vec<crate::model::Finding> {
+    pub(super) async fn findings(&self) -> Vec<crate::model::Finding> {
         let versions: Vec<_> =
             self.versions.iter().map(|one| (one.dataset.clone(), one.version.clone())).collect();
         let bytes = self.bytes.clone();
@@ -52,7 +52,7 @@ impl Bench {
         verify(&self.platform.stores(), &versions, digests).await.unwrap()
     }
 
-    async fn kinds(&self) -> Vec<K> {
+    pub(super) async fn kinds(&self) -> Vec<K> {
         let findings = self.findings().await;
         let version = self.versions.iter().find(|known| known.dataset == PLACES).unwrap();
         for finding in &findings {
@@ -68,14 +68,14 @@ impl Bench {
 }
 
 /// Changes the text of one catalog document of the fixture and gives the kinds that are found.
-async fn edited(path: &str, from: &str, to: &str) -> Vec<K> {
+pub(super) async fn edited(path: &str, from: &str, to: &str) -> Vec<K> {
     let mut bench = Bench::new().await;
     bench.platform.edit(&bench.key("catalog", path), |text| text.replace(from, to));
     bench.hash();
     bench.kinds().await
 }
 
-const ITEM: &str = "stac/items/ks_populated_places.json";
+pub(super) const ITEM: &str = "stac/items/ks_populated_places.json";
 
 #[tokio::test]
 async fn the_fixture_holds_together() {
