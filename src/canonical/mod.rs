@@ -9,7 +9,7 @@ mod embargo;
 mod facts;
 mod filter;
 mod in_place;
-mod json;
+pub(crate) mod json;
 mod layout;
 pub(crate) mod ledger;
 mod manifest;

@@ -142,9 +142,6 @@ pub(super) fn public<'a>(
     Public::of(labels.into_iter().map(|((dataset, version), label)| {
         (dataset.as_str(), version, label.is_some_and(PolicyLabel::is_public))
     }))
-=======
-    Ok((stores::canonical(&texts)?, accepts))
->>>>>>> stac
 }
 
 fn text(verified: &Verified) -> String {

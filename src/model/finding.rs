@@ -63,7 +63,7 @@ pub enum FindingKind {
     SpecHashMismatch,
     /// Something derives from itself.
     ProvenanceCycle,
-    /// A link of the provenance is missing.
+    /// A link of the provenance is missing, or contradicts another.
     ProvenanceIncomplete,
     /// Rows do not add up to the catalog's count.
     CountMismatch,

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::digest::Digest;
+
 /// One execution of a compiled plan: a `UUIDv7`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -151,6 +153,22 @@ impl StepId {
                 .collect::<String>()
         };
         Self(segments.iter().map(clean).collect::<Vec<_>>().join("/"))
+    }
+}
+
+impl DatasetVersionId {
+    /// Makes the id of a version: `<slice>.<first 8 hex digits of the spec's SHA-256>`.
+    pub fn of(slice: &str, spec_hash: Digest) -> Result<Self, ParseIdError> {
+        format!("{slice}.{}", &spec_hash.hex()[..8]).parse()
+    }
+
+    /// The slice, such as `2026-02`, and the digits of the spec's hash; `None` where the id is not
+    /// of that form.
+    pub fn parts(&self) -> Option<(&str, &str)> {
+        let (slice, digits) = self.0.rsplit_once('.')?;
+        let is_hash = digits.len() == 8
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        (is_hash && !slice.is_empty()).then_some((slice, digits))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod actor;
 mod dataset;
+mod evidence;
 mod failure;
 mod finding;
 mod ids;
@@ -15,6 +16,7 @@ mod sink;
 
 pub use actor::Actor;
 pub use dataset::{Artifact, DatasetVersion};
+pub use evidence::{EvidenceRef, ParseEvidenceError};
 pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};

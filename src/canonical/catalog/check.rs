@@ -27,7 +27,11 @@ pub(crate) fn check(
     check.claims();
     check.stated_checksums();
     check.versions();
-    check.receipt();
+    check.listing();
+    check.spec();
+    check.identity();
+    check.provenance_constraints();
+    check.evidence();
     check.findings.extend(documents.label_findings());
     let version = Some(&documents.version);
     Ok(check.findings.into_iter().map(|finding| finding.of_version(version)).collect())

@@ -4,7 +4,6 @@ use super::check::Check;
 use super::documents::Role;
 use super::parts::Checksum;
 use super::rdf::term;
-use crate::digest::{Digest, canonical_json};
 use crate::model::FindingKind;
 
 impl Check<'_> {
@@ -44,9 +43,8 @@ impl Check<'_> {
         }
     }
 
-    /// `checksums.json` lists files of its own folder, each by a digest; the version's id is made
-    /// of the spec that the run receipt holds.
-    pub(super) fn receipt(&mut self) {
+    /// `checksums.json` lists files of its own folder.
+    pub(super) fn listing(&mut self) {
         let key = self.documents.key_of(Role::Checksums);
         let folder = self.documents.prefix("processed");
         for listed in self.documents.listed() {
@@ -55,32 +53,6 @@ impl Check<'_> {
                 let hint = "checksums.json lists a path that is no key below its folder";
                 self.outside(&key, hint, path);
             }
-        }
-        let Some(receipt) = self.documents.one(Role::Receipt) else { return };
-        if !receipt.json.is_null() {
-            self.spec(&receipt.key, &receipt.json);
-        }
-    }
-
-    /// `spec_hash` is the SHA-256 of the spec, and the version's id ends in its first 8 digits.
-    fn spec(&mut self, key: &str, json: &Value) {
-        let stated = json.get("spec_hash").and_then(Value::as_str);
-        if let (Some(spec), Some(stated)) = (json.get("spec"), stated)
-            && let Ok(bytes) = canonical_json(spec)
-        {
-            let actual = Digest::sha256(&bytes).to_string();
-            if actual != stated {
-                let hint = "the spec_hash is not that of the spec beside it";
-                self.differ(FindingKind::SpecHashMismatch, key, hint, stated, actual);
-            }
-        }
-        let version = self.documents.version.as_str();
-        let short = stated.and_then(|hash| hash.strip_prefix("sha256:")?.get(..8));
-        if let Some(short) = short
-            && version.rsplit('.').next() != Some(short)
-        {
-            let hint = "the dataset version's id is not made of its spec_hash";
-            self.differ(FindingKind::SpecHashMismatch, key, hint, short, version);
         }
     }
 }

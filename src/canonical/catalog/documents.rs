@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::rdf::Rdf;
+use crate::canonical::json;
 use crate::model::{DatasetVersionId, Finding, FindingKind};
 
 /// What a document is for, by its key.
@@ -31,6 +32,8 @@ pub(super) struct Document {
     pub(super) role: Role,
     /// `Null` where it does not parse.
     pub(super) json: Value,
+    /// The text of a receipt's `spec`, from which its hash is computed.
+    pub(super) spec: Option<Box<str>>,
 }
 
 /// The catalog documents of one dataset version, parsed.
@@ -83,22 +86,24 @@ impl Documents {
     }
 
     fn add(&mut self, key: &str, role: Role, bytes: &Bytes, findings: &mut Vec<Finding>) {
-        let json = serde_json::from_slice(bytes).unwrap_or_else(|error| {
-            let hint = format!("the document is no JSON: {error}");
+        let mut invalid = |hint: String| {
             findings.push(Finding::blocking(FindingKind::SchemaInvalid, hint).at(key));
+        };
+        let json = json::parse(bytes).unwrap_or_else(|error| {
+            invalid(format!("the document is no JSON: {error}"));
             Value::Null
         });
         if matches!(role, Role::Dcat | Role::Prov) && !json.is_null() {
-            match Rdf::parse(key, bytes) {
-                Ok(rdf) if role == Role::Dcat => self.dcat = Some(rdf),
-                Ok(rdf) => self.prov = Some(rdf),
-                Err(why) => {
-                    let hint = format!("the document is no JSON-LD with an inline context: {why}");
-                    findings.push(Finding::blocking(FindingKind::SchemaInvalid, hint).at(key));
+            match Rdf::read(key, json.clone()) {
+                Ok((rdf, problems)) => {
+                    problems.into_iter().for_each(&mut invalid);
+                    *(if role == Role::Dcat { &mut self.dcat } else { &mut self.prov }) = Some(rdf);
                 }
+                Err(why) => invalid(format!("the document is no JSON-LD that can be read: {why}")),
             }
         }
-        self.all.push(Document { key: key.to_owned(), role, json });
+        let spec = (role == Role::Receipt).then(|| json::member(bytes, "spec")).flatten();
+        self.all.push(Document { key: key.to_owned(), role, json, spec: spec.map(Into::into) });
     }
 
     fn required(&self) -> [(Role, String); 5] {

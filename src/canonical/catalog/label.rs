@@ -11,26 +11,40 @@ const PLACES: [&str; 5] = [
     "/properties/policy_label",
     "/policy/policy_label",
 ];
+/// The names of the term in DCAT and of the member of a STAC asset.
+const TERMS: [&str; 2] = ["policy_label", "policyLabel"];
+const ASSET_MEMBERS: [&str; 2] = ["kfm:policy_label", "policy_label"];
 
 impl Documents {
-    /// The policy label as the first document that has one gives it: DCAT, STAC, the receipt, the
-    /// release.
+    /// The policy label that the documents give: where they do not agree, one that nobody knows,
+    /// else the strictest.
     pub(crate) fn label(&self) -> Option<String> {
-        self.labels().into_iter().next().map(|(_, label)| label)
+        let strictness = |(_, label): &(String, String)| match label.parse::<PolicyLabel>() {
+            Ok(label) => (false, Some(label)),
+            Err(_) => (true, None),
+        };
+        self.labels().into_iter().max_by_key(strictness).map(|(_, label)| label)
     }
 
-    /// Every document that gives a policy label, with what it gives.
+    /// Every document that gives a policy label, with what it gives: of the version, of one of its
+    /// distributions or of an asset.
     fn labels(&self) -> Vec<(String, String)> {
         let mut labels = Vec::new();
-        if let (Some(rdf), Some(record)) = (&self.dcat, self.record()) {
-            let label = rdf.own_term(&record, &["policy_label", "policyLabel"]);
-            labels.extend(label.map(|label| (self.key_of(Role::Dcat), label)));
+        if let Some(rdf) = &self.dcat {
+            let said = rdf.own_terms(&TERMS).into_iter();
+            labels.extend(said.map(|(_, label)| (self.key_of(Role::Dcat), label)));
         }
         for role in [Role::Collection, Role::Item, Role::Receipt, Role::Release] {
             for document in self.of(role) {
-                let said = PLACES.iter().find_map(|place| document.json.pointer(place));
-                if let Some(label) = said.and_then(Value::as_str) {
-                    labels.push((document.key.clone(), label.to_owned()));
+                let said = PLACES.iter().filter_map(|place| document.json.pointer(place));
+                let assets = document.json.get("assets").and_then(Value::as_object);
+                let of_assets = assets.into_iter().flat_map(|assets| assets.values());
+                let of_assets = of_assets
+                    .flat_map(|asset| ASSET_MEMBERS.iter().filter_map(|member| asset.get(*member)));
+                for label in said.chain(of_assets) {
+                    // What is no text is no label, and is told as it stands.
+                    let text = label.as_str().map_or_else(|| label.to_string(), str::to_owned);
+                    labels.push((document.key.clone(), text));
                 }
             }
         }
@@ -45,17 +59,25 @@ impl Documents {
             let finding = Finding::blocking(FindingKind::PolicyLabelMissing, hint);
             return vec![finding.at(self.key_of(Role::Dcat))];
         };
-        if label.parse::<PolicyLabel>().is_err() {
+        let mut unknown: Vec<_> =
+            labels.iter().filter(|(_, label)| label.parse::<PolicyLabel>().is_err()).collect();
+        unknown.dedup();
+        if !unknown.is_empty() {
             let hint = "nobody knows this policy label: data under it go nowhere";
-            let finding = Finding::blocking(FindingKind::PolicyLabelUnknown, hint);
-            return vec![finding.at(first).differs("a known policy label", label)];
+            let found = unknown.into_iter().map(|(key, label)| {
+                let finding = Finding::blocking(FindingKind::PolicyLabelUnknown, hint);
+                finding.at(key).differs("a known policy label", label)
+            });
+            return found.collect();
         }
-        let other = labels.iter().find(|(_, other)| other != label);
-        let conflict = other.map(|(key, other)| {
-            let hint = "two documents give the version two policy labels: find out which holds";
+        let mut others: Vec<_> = labels.iter().filter(|(_, other)| other != label).collect();
+        others.dedup();
+        let conflict = |(key, other): &(String, String)| {
+            let hint =
+                format!("{first} gives the version another policy label: find out which holds");
             let finding = Finding::blocking(FindingKind::PolicyLabelConflict, hint);
             finding.at(key).differs(label, other)
-        });
-        conflict.into_iter().collect()
+        };
+        others.into_iter().map(conflict).collect()
     }
 }

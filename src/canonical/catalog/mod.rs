@@ -5,27 +5,37 @@ mod check;
 mod checksums;
 mod claims;
 mod complete;
+mod constraints;
+mod context;
 mod describe;
 mod distributions;
 mod documents;
 mod embargo;
 mod embedded;
 mod error;
+mod evidence;
 mod formats;
+mod identity;
+mod jsonld;
 mod label;
+mod lineage;
 mod load;
 mod multihash;
 mod parts;
+mod provenance;
 mod raw;
 mod rdf;
 mod reference;
 mod schema;
+mod spec;
 mod stac_links;
 mod verify;
 mod versions;
 
 #[cfg(test)]
 mod link_tests;
+#[cfg(test)]
+mod rdf_tests;
 #[cfg(test)]
 mod schema_tests;
 #[cfg(test)]

@@ -9,13 +9,13 @@ use crate::canonical::fixture::Platform;
 use crate::digest::{Algorithm, BothDigests, Digest};
 use crate::model::{DatasetVersionId, FindingKind as K, PolicyLabel, Severity, Zone};
 
-const PLACES: &str = "ks_populated_places";
+pub(super) const PLACES: &str = "ks_populated_places";
 
 /// A platform, the digests of its objects as they were at first, and its versions.
 pub(super) struct Bench {
     pub(super) platform: Platform,
     pub(super) bytes: HashMap<String, BothDigests>,
-    versions: Vec<Known>,
+    pub(super) versions: Vec<Known>,
 }
 
 impl Bench {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt};
 use oxigraph::model::{NamedNode, Quad};
 
+use super::lineage::{Lineage, VersionName};
 use super::reference::iri_of;
 use super::{CatalogError, Digests, Documents, check, read_version};
 use crate::canonical::CanonicalStores;
@@ -14,10 +15,12 @@ use crate::model::{DatasetVersionId, Failure, Finding};
 const VERSIONS: usize = 4;
 
 /// Proves the catalogs of these versions: every document parses and keeps its schema, every link
-/// between DCAT, STAC, PROV, receipt and artifacts closes, every checksum is that of the bytes.
+/// between DCAT, STAC, PROV, receipt and artifacts closes, every checksum is that of the bytes,
+/// and nothing derives from itself, also through other versions.
 ///
 /// The bytes were hashed before; `digests` says what they are. Versions are read and checked a few
-/// at once, so memory holds the documents of those only.
+/// at once, so memory holds the documents of those only, and of all of them the steps of their
+/// provenance.
 pub(crate) async fn verify(
     stores: &CanonicalStores,
     versions: &[(String, DatasetVersionId)],
@@ -27,13 +30,49 @@ pub(crate) async fn verify(
         let digests = Arc::clone(&digests);
         async move {
             let (_, mut findings, documents) = read_version(stores, &dataset, &version).await?;
-            let checked = tokio::task::spawn_blocking(move || check(&documents, &*digests));
-            findings.extend(checked.await??);
-            Ok::<_, CatalogError>(findings)
+            let checked = tokio::task::spawn_blocking(move || {
+                let steps = documents.lineage();
+                check(&documents, &*digests).map(|found| (found, steps))
+            });
+            let (found, steps) = checked.await??;
+            findings.extend(found);
+            Ok::<_, CatalogError>((findings, (dataset, version), steps))
         }
     });
-    let findings: Vec<Vec<Finding>> = checks.buffered(VERSIONS).try_collect().await?;
-    Ok(findings.into_iter().flatten().collect())
+    let mut checks = checks.buffered(VERSIONS);
+    let (mut findings, mut lineage) = (Vec::new(), Lineage::default());
+    while let Some((found, version, steps)) = checks.try_next().await? {
+        findings.extend(found);
+        lineage.add(version, steps);
+    }
+    findings.extend(circles(stores, versions, lineage).await?);
+    Ok(findings)
+}
+
+/// Follows the provenance through versions that were not asked for, as far as the catalog has
+/// them, and looks for circles.
+async fn circles(
+    stores: &CanonicalStores,
+    asked: &[VersionName],
+    mut lineage: Lineage,
+) -> Result<Vec<Finding>, CatalogError> {
+    loop {
+        let missing = lineage.missing();
+        if missing.is_empty() {
+            break;
+        }
+        let mut reads = futures::stream::iter(missing)
+            .map(|(dataset, version)| async move {
+                let (_, _, documents) = read_version(stores, &dataset, &version).await?;
+                Ok::<_, CatalogError>(((dataset, version), documents.lineage()))
+            })
+            .buffered(VERSIONS);
+        while let Some((version, steps)) = reads.try_next().await? {
+            lineage.add(version, steps);
+        }
+    }
+    let asked = asked.iter().cloned().collect();
+    Ok(tokio::task::spawn_blocking(move || lineage.findings(&asked)).await?)
 }
 
 /// Proves the catalog of one version. `digests` is asked for the bytes of the version's own objects
