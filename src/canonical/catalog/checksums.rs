@@ -1,5 +1,3 @@
-use serde_json::Value;
-
 use super::check::Check;
 use super::documents::Role;
 use super::parts::Checksum;

@@ -1,12 +1,13 @@
-//! What DCAT and PROV state of the version and its artifacts, and whether they agree.
+//! What DCAT and PROV state of the version and its artifacts.
 
 use std::collections::BTreeMap;
 
 use super::check::Check;
 use super::documents::{Documents, Role};
+use super::parts::Checksum;
 use super::provenance::Provenance;
 use super::reference::{Target, follow};
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Digest;
 use crate::model::{EvidenceRef, FindingKind};
 
 /// What a document states of one artifact.
@@ -22,10 +23,10 @@ pub(super) struct Stated {
 
 impl Documents {
     /// What DCAT states of each artifact; `None` without a document that can be read.
-    pub(super) fn dcat_states(&self) -> Option<Vec<Stated>> {
+    fn dcat_states(&self) -> Option<Vec<Stated>> {
         self.dcat.as_ref()?;
         let read = self.distributions().into_iter().filter_map(|one| {
-            Some(Stated { object: one.object?, iri: one.iri, digests: one.digests })
+            Some(Stated { object: one.object?, iri: one.iri, digests: known(&one.checksums) })
         });
         Some(read.collect())
     }
@@ -36,56 +37,28 @@ impl Documents {
         let prov = self.prov.as_ref()?;
         let key = self.key_of(Role::Prov);
         let dcat = self.dcat_states().unwrap_or_default();
-        let known: BTreeMap<&str, &str> =
+        let named: BTreeMap<&str, &str> =
             dcat.iter().map(|one| (one.iri.as_str(), one.object.as_str())).collect();
         let read = |iri: String| {
             let object = match follow(&key, &iri) {
                 Target::Object(object) => object,
-                Target::Elsewhere => (*known.get(iri.as_str())?).to_owned(),
+                Target::Outside(_) | Target::Elsewhere => (*named.get(iri.as_str())?).to_owned(),
             };
-            let digests = prov.checksums(&iri);
+            let digests = known(&prov.checksums(&iri));
             Some(Stated { object, iri, digests })
         };
         Some(Provenance::of(prov).entities.into_iter().filter_map(read).collect())
     }
 }
 
-impl Check<'_> {
-    /// DCAT and PROV are of this version, and give artifacts the same digests.
-    pub(super) fn identity(&mut self) {
-        self.dcat_is_of_version();
-        let (dcat, prov) = (self.documents.dcat_states(), self.documents.prov_states());
-        let (dcat, prov) = (dcat.unwrap_or_default(), prov.unwrap_or_default());
-        let key = self.documents.key_of(Role::Prov);
-        for entity in &prov {
-            if self.is_gone(&entity.object) {
-                let hint = "an entity of the bundle is an object that is not there: restore it";
-                let gone = entity.object.as_str();
-                self.differ(FindingKind::DanglingLink, &key, hint, gone, "nothing");
-            }
-            // Where the bytes are known, each document is held against them instead.
-            if (self.digests)(&entity.object).is_some() {
-                continue;
-            }
-            let named = dcat.iter().filter(|one| one.object == entity.object);
-            let others: Vec<Digest> = named.flat_map(|one| one.digests.clone()).collect();
-            for algorithm in [Algorithm::Blake3, Algorithm::Sha256] {
-                let of = |digests: &[Digest]| {
-                    digests.iter().copied().find(|digest| digest.algorithm() == algorithm)
-                };
-                if let (Some(dcat), Some(prov)) = (of(&others), of(&entity.digests))
-                    && dcat != prov
-                {
-                    let hint = format!("DCAT and PROV give two digests of {}", entity.object);
-                    let (dcat, prov) = (dcat.to_string(), prov.to_string());
-                    self.differ(FindingKind::ChecksumMismatch, &key, &hint, dcat, prov);
-                }
-            }
-        }
-    }
+/// The checksums that can be checked.
+fn known(checksums: &[Checksum]) -> Vec<Digest> {
+    checksums.iter().filter_map(Checksum::digest).collect()
+}
 
+impl Check<'_> {
     /// The DCAT record is named by the version, and says that it is of it.
-    fn dcat_is_of_version(&mut self) {
+    pub(super) fn identity(&mut self) {
         let documents = self.documents;
         let (Some(rdf), Some(record)) = (&documents.dcat, documents.record()) else { return };
         let key = documents.key_of(Role::Dcat);

@@ -38,7 +38,7 @@ impl Documents {
             let (Some(rdf), key) = (rdf, self.key_of(role)) else { continue };
             let name = |iri: &str| match follow(&key, iri) {
                 Target::Object(object) => iri_of(&object),
-                Target::Elsewhere => iri.to_owned(),
+                Target::Outside(_) | Target::Elsewhere => iri.to_owned(),
             };
             let provenance = Provenance::of(rdf);
             stated.extend(provenance.steps().map(|(later, earlier, step)| Stated {
@@ -182,7 +182,7 @@ fn version_named(iri: &str) -> Option<VersionName> {
     }
     match follow("catalog", iri) {
         Target::Object(key) => version_of(&key).map(|(dataset, version)| (dataset.into(), version)),
-        Target::Elsewhere => None,
+        Target::Outside(_) | Target::Elsewhere => None,
     }
 }
 

@@ -102,10 +102,12 @@ impl RestoreLedger {
         hold_back: &(dyn Fn(&Entry) -> bool + Sync),
     ) -> Result<RestoredShard, Failure> {
         let world = &self.world;
+        let withdrawals = world.withdrawals().await?;
         let restore = Restore {
             backup: world.backup()?,
             stores: &world.canonical,
             filter: &world.setting.filter,
+            withdrawals,
             hold_back,
             existing,
             run: world.run,

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::canonical::{
-    BackupStore, CanonicalStores, Entry, Existing, Filter, Manifest, Restore, SealOptions, seal,
+    BackupStore, CanonicalStores, Entry, Existing, Filter, Manifest, Restore, SealOptions,
+    Withdrawals, seal,
 };
 use crate::model::{Meter, RunId};
 use crate::store::{Location, Store};
@@ -69,6 +70,7 @@ impl Scene {
             backup: &self.backup,
             stores: &stores,
             filter: &Filter::default(),
+            withdrawals: &Withdrawals::default(),
             hold_back,
             existing,
             run: RunId::now(),
