@@ -5,25 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, copy};
+use crate::bench::{Bench, copy, found};
 
 const PLACES: &str =
     "processed/ks_populated_places/2026-02.d1c078f2/artifacts/ks_populated_places.parquet";
-
-/// The kinds and keys of findings, sorted.
-fn found(document: &Value) -> Vec<(String, String)> {
-    let mut found: Vec<_> = document["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|finding| {
-            let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-            (text("kind"), text("key"))
-        })
-        .collect();
-    found.sort();
-    found
-}
 
 /// Damages a copy of the origin, and verifies it against the backup.
 fn damaged(damage: impl FnOnce(&Path)) -> Vec<(String, String)> {

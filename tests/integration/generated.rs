@@ -1,15 +1,12 @@
 //! What the generator makes: the committed fixture, larger platforms, and the same in other words.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, example, repository};
-
-type Files = BTreeMap<String, Vec<u8>>;
+use crate::bench::{Bench, Files, example, files, repository};
 
 /// Ways to render the fixture that mean the same.
 const VARIANTS: [&str; 12] = [
@@ -43,23 +40,6 @@ fn made(args: &[&str]) -> Files {
 
 fn committed() -> Files {
     files(&repository().join("fixtures/kansas"))
-}
-
-fn files(root: &Path) -> Files {
-    fn walk(dir: &Path, root: &Path, into: &mut Files) {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, root, into);
-            } else {
-                let key = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                into.insert(key, fs::read(&path).unwrap());
-            }
-        }
-    }
-    let mut found = Files::new();
-    walk(root, root, &mut found);
-    found
 }
 
 fn assert_same(made: &Files, kept: &Files) {
