@@ -1,5 +1,6 @@
 //! Reads a dataset version where it stands, without a snapshot: what it hashes to, and its pins.
 
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +27,7 @@ pub(crate) async fn read_in_place(
     let mut done = VerifiedShard::default();
     for zone in ZONES {
         let prefix = format!("{zone}/{dataset}/{version}");
-        let store = stores.of_key(&prefix);
-        let work =
-            store.walk(&prefix).map(|walked| async move { object(store, walked?, meter).await });
-        let mut work = work.buffered(at_once).boxed();
+        let mut work = hash_below(stores.of_key(&prefix), &prefix, at_once, meter);
         while let Some(read) = work.try_next().await? {
             if cancel.is_cancelled() {
                 return Err(Failure::cancelled());
@@ -66,6 +64,31 @@ fn withdrawn(
     let present = done.pins.iter().map(|pinned| pinned.key.as_str());
     let whole = withdrawals.leaves_whole(present.chain(erased.iter().copied()));
     done.findings.extend(erased.into_iter().map(|key| gone(key, Some(version), whole)));
+}
+
+/// Hashes every object below a prefix, in the order of their keys; one that cannot be read is a
+/// finding.
+pub(super) fn hash_below<'a>(
+    store: &'a Store,
+    prefix: &str,
+    at_once: usize,
+    meter: &'a Meter,
+) -> BoxStream<'a, Result<Result<Pinned, Finding>, StoreError>> {
+    let work =
+        store.walk(prefix).map(move |walked| async move { object(store, walked?, meter).await });
+    work.buffered(at_once).boxed()
+}
+
+/// Hashes one object; `None` where there is none.
+pub(super) async fn hash_one(
+    store: &Store,
+    key: &str,
+    meter: &Meter,
+) -> Result<Option<BothDigests>, StoreError> {
+    match store.stream(key, None).await? {
+        Some((_, bytes)) => Ok(Some(hash(bytes, meter).await?)),
+        None => Ok(None),
+    }
 }
 
 async fn object(

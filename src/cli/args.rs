@@ -156,6 +156,10 @@ pub(crate) enum SchemaOf {
     Manifest,
     Receipt,
     Withdrawals,
+    Checksums,
+    RawManifest,
+    RunReceipt,
+    Release,
 }
 
 #[derive(Debug, Args)]
@@ -185,7 +189,7 @@ pub(crate) struct SnapshotArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A backup store; with --against, a canonical store.
+    /// A backup store, or a canonical store.
     pub(crate) store: String,
     /// The backup store whose snapshot the canonical store is held against.
     #[arg(long, value_name = "BACKUP")]
@@ -193,8 +197,8 @@ pub(crate) struct VerifyArgs {
     /// The snapshot, by a prefix of its digest [default: the newest clean one]
     #[arg(long, value_name = "ID")]
     pub(crate) snapshot: Option<String>,
-    /// The plan whose environment says where the zones are.
-    #[arg(long, requires = "against")]
+    /// The plan whose environment says where the canonical store's zones are.
+    #[arg(long)]
     pub(crate) plan: Option<PathBuf>,
     /// The environment.
     #[arg(long, env = "COPPICE_ENV")]

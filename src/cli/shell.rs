@@ -4,6 +4,7 @@ use clap::CommandFactory;
 
 use super::args::{Cli, SchemaOf};
 use super::output;
+use crate::canonical::catalog::Format;
 use crate::model::{Code, Failure};
 use crate::{canonical, plan, receipt};
 
@@ -31,6 +32,10 @@ pub(super) fn schema(of: SchemaOf) -> Result<(), Failure> {
         SchemaOf::Manifest => canonical::manifest_schema(),
         SchemaOf::Receipt => receipt::schema(),
         SchemaOf::Withdrawals => canonical::withdrawals::schema(),
+        SchemaOf::Checksums => Format::Checksums.schema(),
+        SchemaOf::RawManifest => Format::RawManifest.schema(),
+        SchemaOf::RunReceipt => Format::RunReceipt.schema(),
+        SchemaOf::Release => Format::Release.schema(),
     };
     output::plain(&format!("{schema:#}"))
 }

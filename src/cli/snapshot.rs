@@ -48,7 +48,7 @@ pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Tr
 }
 
 /// The policy label of each dataset version that the catalog knows; an unknown one is none.
-async fn labels(
+pub(super) async fn labels(
     from: &CanonicalStores,
 ) -> Result<BTreeMap<(String, DatasetVersionId), Option<PolicyLabel>>, Failure> {
     let versions = catalog::versions(from).await?;

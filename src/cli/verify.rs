@@ -1,4 +1,5 @@
-//! `coppice verify`: proves a backup store's snapshot, or a canonical store against one.
+//! `coppice verify`: proves a backup store's snapshot, a canonical store against one, or a canonical
+//! store by itself.
 
 use std::path::PathBuf;
 
@@ -7,12 +8,14 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::plans::choose;
 use super::progress::{Progress, until_interrupted};
+use super::snapshot::labels;
 use super::stores;
 use crate::access::Public;
 use crate::canonical::{
-    Accepts, BackupStore, CanonicalStores, Choice, Filter, Verified, Verify, Withdrawals,
-    sealed_labels, verify_backup, verify_whole,
+    Accepts, BackupStore, CanonicalStores, Choice, Filter, Manifest, Standing, Verified, Verify,
+    Withdrawals, is_canonical, sealed_labels, verify_backup, verify_standing, verify_whole,
 };
+use crate::digest::Digest;
 use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel};
 use crate::plan::StoreSpec;
 use crate::recovery;
@@ -23,44 +26,12 @@ const AT_ONCE: usize = 8;
 
 /// `coppice verify`.
 pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trouble> {
-    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
-    let backup = stores::open(args.against.as_ref().unwrap_or(&args.store))?;
-    let backup = BackupStore::open(backup).await.map_err(Failure::from)?;
-    let (stores, accepts, listed) = against(args)?;
-    let (snapshot, manifest) = backup.choose(&choice, &accepts).await.map_err(Failure::from)?;
-    let labels = sealed_labels(&backup, &manifest).await.map_err(Failure::from)?;
-    global.redactor.show(public(&labels));
-    let withdrawals = match listed {
-        Some((spec, plan)) => recovery::withdrawals(&spec, &plan).await?,
-        None => Withdrawals::default(),
-    };
     let meter = Meter::default();
     let progress = Progress::show("verifying", &meter);
-    let cancel = until_interrupted();
-    let verified = match &stores {
-        None => {
-            let mut verified =
-                verify_backup(&backup, snapshot, &manifest, AT_ONCE, &meter, &cancel).await?;
-            if args.snapshot.is_none() {
-                // The newest may be one that cannot be read any more.
-                verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
-                verified.ok = verified.findings.is_empty();
-            }
-            verified
-        }
-        Some(stores) => {
-            let verify = Verify {
-                backup: &backup,
-                stores,
-                filter: &Filter::default(),
-                withdrawals: &withdrawals,
-                shards: &manifest.shards,
-                at_once: AT_ONCE,
-                meter: &meter,
-                cancel: &cancel,
-            };
-            verify_whole(&verify, snapshot, &manifest).await?
-        }
+    let verified = match &args.against {
+        Some(backup) => against(global, args, backup, &meter).await?,
+        None if stands(args).await? => standing(global, args, &meter).await?,
+        None => backup(global, args, &meter).await?,
     };
     drop(progress);
     let findings = global.redactor.findings(verified.findings);
@@ -69,18 +40,107 @@ pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trou
     Ok(if verified.ok { Exit::Done } else { Exit::Found })
 }
 
-/// What is held against the snapshot, whose snapshots count, and where the plan lists what was
-/// withdrawn.
-type Against = (Option<CanonicalStores>, Accepts, Option<(StoreSpec, PathBuf)>);
-
-/// Reads what the command line and the plan say of it.
-fn against(args: &VerifyArgs) -> Result<Against, Trouble> {
-    if args.against.is_none() {
-        return Ok((None, Accepts::Any, None));
+/// Whether the store is no backup store and holds zones. What is neither is said to be no backup.
+async fn stands(args: &VerifyArgs) -> Result<bool, Trouble> {
+    if args.snapshot.is_some() {
+        return Ok(false);
     }
+    let store = stores::open(&args.store)?;
+    if BackupStore::is_at(&store).await.map_err(Failure::from)? {
+        return Ok(false);
+    }
+    Ok(is_canonical(&canonical(args)?.stores).await?)
+}
+
+/// Proves a canonical store by itself.
+async fn standing(global: &Global, args: &VerifyArgs, meter: &Meter) -> Result<Verified, Trouble> {
+    let canonical = canonical(args)?;
+    let labels = labels(&canonical.stores).await?;
+    global.redactor.show(public(&labels));
+    let standing = Standing {
+        stores: &canonical.stores,
+        withdrawals: &canonical.withdrawals().await?,
+        at_once: AT_ONCE,
+        meter,
+        cancel: &until_interrupted(),
+    };
+    Ok(verify_standing(&standing).await?)
+}
+
+/// Proves a snapshot in its backup store.
+async fn backup(global: &Global, args: &VerifyArgs, meter: &Meter) -> Result<Verified, Trouble> {
+    let chosen = chosen(global, args, &args.store, &Accepts::Any).await?;
+    let (backup, snapshot, manifest) = &chosen;
+    let cancel = until_interrupted();
+    let mut verified =
+        verify_backup(backup, *snapshot, manifest, AT_ONCE, meter, &cancel).await?;
+    if args.snapshot.is_none() {
+        // The newest may be one that cannot be read any more.
+        verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
+        verified.ok = verified.findings.is_empty();
+    }
+    Ok(verified)
+}
+
+/// Proves a canonical store against a snapshot.
+async fn against(
+    global: &Global,
+    args: &VerifyArgs,
+    backup: &str,
+    meter: &Meter,
+) -> Result<Verified, Trouble> {
+    let canonical = canonical(args)?;
+    let (backup, snapshot, manifest) = chosen(global, args, backup, &canonical.accepts).await?;
+    let verify = Verify {
+        backup: &backup,
+        stores: &canonical.stores,
+        filter: &Filter::default(),
+        withdrawals: &canonical.withdrawals().await?,
+        shards: &manifest.shards,
+        at_once: AT_ONCE,
+        meter,
+        cancel: &until_interrupted(),
+    };
+    Ok(verify_whole(&verify, snapshot, &manifest).await?)
+}
+
+/// The snapshot that is meant. From here on names of its public versions may be printed.
+async fn chosen(
+    global: &Global,
+    args: &VerifyArgs,
+    store: &str,
+    accepts: &Accepts,
+) -> Result<(BackupStore, Digest, Manifest), Trouble> {
+    let backup = BackupStore::open(stores::open(store)?).await.map_err(Failure::from)?;
+    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
+    let (snapshot, manifest) = backup.choose(&choice, accepts).await.map_err(Failure::from)?;
+    let labels = sealed_labels(&backup, &manifest).await.map_err(Failure::from)?;
+    global.redactor.show(public(&labels));
+    Ok((backup, snapshot, manifest))
+}
+
+/// The canonical stores that are meant, whose snapshots count, and where the plan lists what was
+/// withdrawn.
+struct Canonical {
+    stores: CanonicalStores,
+    accepts: Accepts,
+    listed: Option<(StoreSpec, PathBuf)>,
+}
+
+impl Canonical {
+    async fn withdrawals(&self) -> Result<Withdrawals, Failure> {
+        match &self.listed {
+            Some((spec, plan)) => recovery::withdrawals(spec, plan).await,
+            None => Ok(Withdrawals::default()),
+        }
+    }
+}
+
+/// Reads what the command line and the plan say of the canonical stores.
+fn canonical(args: &VerifyArgs) -> Result<Canonical, Trouble> {
     let Some(plan) = &args.plan else {
         let stores = stores::canonical(std::slice::from_ref(&args.store))?;
-        return Ok((Some(stores), Accepts::Any, None));
+        return Ok(Canonical { stores, accepts: Accepts::Any, listed: None });
     };
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
     let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
@@ -90,7 +150,7 @@ fn against(args: &VerifyArgs) -> Result<Against, Trouble> {
         texts.push(format!("{zone}={url}"));
     }
     let listed = environment.withdrawals.clone().map(|spec| (spec, plan.clone()));
-    Ok((Some(stores::canonical(&texts)?), accepts, listed))
+    Ok(Canonical { stores: stores::canonical(&texts)?, accepts, listed })
 }
 
 /// Of which versions names may be printed. An embargo counts as not yet over.
@@ -108,11 +168,14 @@ fn text(verified: &Verified) -> String {
         1 => "1 finding".to_owned(),
         n => format!("{n} findings"),
     };
+    let against = match &verified.snapshot {
+        Some(snapshot) => format!("against snapshot {}", snapshot.short()),
+        None => "by their own catalogs, manifests and ledger".to_owned(),
+    };
     format!(
-        "{verdict}: {} objects, {}, against snapshot {}{}",
+        "{verdict}: {} objects, {}, {against}{}",
         verified.objects_checked,
         report::bytes(verified.bytes_checked),
-        verified.snapshot.short(),
         super::findings::list(&verified.findings)
     )
 }

@@ -39,6 +39,10 @@ pub enum FindingKind {
     ChecksumNotMultihash,
     /// A document's checksum is not that of the bytes.
     ChecksumMismatch,
+    /// A checksum of a function that is not checked.
+    ChecksumUnsupported,
+    /// Two documents say two things of the same.
+    DocumentsDisagree,
     /// A link that leads nowhere.
     DanglingLink,
     /// A document that breaks its schema or does not parse.
@@ -166,5 +170,37 @@ impl Finding {
     /// Whether it shuts a gate.
     pub fn blocks(&self) -> bool {
         self.severity == Severity::Blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn names(schema: &serde_json::Value, into: &mut BTreeSet<String>) {
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        into.extend(schema.get("const").and_then(text));
+        for name in ["oneOf", "enum"] {
+            for one in schema.get(name).and_then(|list| list.as_array()).into_iter().flatten() {
+                into.extend(text(one));
+                names(one, into);
+            }
+        }
+    }
+
+    /// Who meets a finding looks it up: each kind has its heading, and no heading is of none.
+    #[test]
+    fn every_kind_has_its_place_in_the_manual() {
+        let mut kinds = BTreeSet::new();
+        names(schemars::schema_for!(FindingKind).as_value(), &mut kinds);
+        assert!(kinds.contains(&FindingKind::UnknownZone.name()) && kinds.len() > 30, "{kinds:?}");
+        let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify.md");
+        let manual = std::fs::read_to_string(manual).unwrap();
+        let heading = |line: &str| Some(line.strip_prefix("## `")?.strip_suffix('`')?.to_owned());
+        let headings: Vec<String> = manual.lines().filter_map(heading).collect();
+        assert_eq!(headings.iter().cloned().collect::<BTreeSet<_>>(), kinds);
+        assert_eq!(headings.len(), kinds.len(), "a kind has two headings");
     }
 }

@@ -15,6 +15,7 @@ mod fence;
 mod generated;
 mod interrupted;
 mod rehearsal;
+mod standing;
 mod targets;
 mod usage;
 mod validators;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::documents::{Documents, Role};
 use super::multihash::read_multihash;
+use super::parts::Checksum;
 use super::rdf::{Rdf, term};
 use super::reference::{Target, follow};
 use crate::digest::{Algorithm, Digest};
@@ -102,7 +103,7 @@ fn artifacts(documents: &Documents) -> Vec<Artifact> {
         let entry = known.entry(key).or_default();
         entry.media_type = entry.media_type.take().or(distribution.media_type);
         entry.size = entry.size.or(distribution.size);
-        entry.digests.extend(distribution.digests);
+        entry.digests.extend(distribution.checksums.iter().filter_map(Checksum::digest));
     }
     for asset in documents.assets() {
         let Target::Object(key) = follow(asset.item, asset.href) else { continue };

@@ -12,9 +12,13 @@ pub(super) enum Role {
     Dcat,
     Collection,
     Item,
+    /// Another document of STAC, such as a catalog.
+    Stac,
     Prov,
     Receipt,
     Checksums,
+    /// `qa/validation_report.json`.
+    Report,
     Release,
     /// Of no concern here.
     Other,
@@ -36,7 +40,7 @@ pub(crate) struct Documents {
     pub(crate) dataset: String,
     /// The version.
     pub(crate) version: DatasetVersionId,
-    /// The keys of all that was given, read or not.
+    /// The keys of all that is known to be there, read or not.
     keys: BTreeSet<String>,
     all: Vec<Document>,
     pub(super) dcat: Option<Rdf>,
@@ -115,9 +119,15 @@ impl Documents {
         if key == format!("{}release.json", self.prefix("releases")) {
             return Role::Release;
         }
-        let items = format!("{}stac/items/", self.prefix("catalog"));
-        let item = key.strip_prefix(&items).and_then(|name| name.strip_suffix(".json"));
-        if item.is_some() { Role::Item } else { Role::Other }
+        if key == format!("{}qa/validation_report.json", self.prefix("processed")) {
+            return Role::Report;
+        }
+        let stac = format!("{}stac/", self.prefix("catalog"));
+        match key.strip_prefix(&stac).and_then(|name| name.strip_suffix(".json")) {
+            Some(name) if name.starts_with("items/") => Role::Item,
+            Some(_) => Role::Stac,
+            None => Role::Other,
+        }
     }
 
     /// `<zone>/<dataset>/<version>/`.
@@ -125,7 +135,20 @@ impl Documents {
         format!("{zone}/{}/{}/", self.dataset, self.version)
     }
 
-    /// Whether there is a document under the key.
+    /// Adds the keys of objects that are there and that nobody read.
+    pub(super) fn with_objects(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.keys.extend(keys);
+        self
+    }
+
+    /// The keys that are known to be there below `<zone>/<dataset>/<version>/`, sorted.
+    pub(super) fn below(&self, zone: &str) -> impl Iterator<Item = &str> {
+        let prefix = self.prefix(zone);
+        let from = self.keys.range(prefix.clone()..);
+        from.map(String::as_str).take_while(move |key| key.starts_with(&prefix))
+    }
+
+    /// Whether an object is known to be there.
     pub(super) fn has(&self, key: &str) -> bool {
         self.keys.contains(key)
     }

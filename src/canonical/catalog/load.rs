@@ -52,9 +52,11 @@ pub(crate) async fn read_version(
     version: &DatasetVersionId,
 ) -> Result<(Option<DatasetVersion>, Vec<Finding>, Documents), CatalogError> {
     let (bytes, mut findings) = read_bytes(stores, dataset, version).await?;
+    let artifacts = artifacts(stores, dataset, version).await?;
     let (dataset, version) = (dataset.to_owned(), version.clone());
     let parse = move || {
         let (documents, found) = Documents::parse(&dataset, &version, &bytes);
+        let documents = documents.with_objects(artifacts);
         findings.extend(found);
         (describe(&documents), findings, documents)
     };
@@ -85,6 +87,7 @@ async fn read_bytes(
     let mut findings = Vec::new();
     let mut keys = vec![
         format!("processed/{dataset}/{version}/checksums.json"),
+        format!("processed/{dataset}/{version}/qa/validation_report.json"),
         format!("releases/{dataset}/{version}/release.json"),
     ];
     let unreadable = |key: String, why: String| {
@@ -115,4 +118,16 @@ async fn read_bytes(
         }
     }
     Ok((documents, findings))
+}
+
+/// The keys of all that lies in the version's processed folder. What cannot be read is named by
+/// whoever reads it.
+async fn artifacts(
+    stores: &CanonicalStores,
+    dataset: &str,
+    version: &DatasetVersionId,
+) -> Result<Vec<String>, CatalogError> {
+    let walk = stores.of_zone(Zone::Processed).walk(&format!("processed/{dataset}/{version}"));
+    let key = |walked: Walked| walked.name().to_owned();
+    Ok(walk.map_ok(key).try_collect().await?)
 }

@@ -12,14 +12,14 @@ use crate::model::{DatasetVersionId, FindingKind as K, PolicyLabel, Severity, Zo
 const PLACES: &str = "ks_populated_places";
 
 /// A platform, the digests of its objects as they were at first, and its versions.
-struct Bench {
-    platform: Platform,
-    bytes: HashMap<String, BothDigests>,
+pub(super) struct Bench {
+    pub(super) platform: Platform,
+    pub(super) bytes: HashMap<String, BothDigests>,
     versions: Vec<Known>,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let platform = Platform::new();
         let versions = versions(&platform.stores()).await.unwrap();
         let mut bench = Self { platform, bytes: HashMap::new(), versions };
@@ -27,25 +27,28 @@ impl Bench {
         bench
     }
 
-    fn hash(&mut self) {
-        let read = |key: String| {
-            let bytes = fs::read(self.platform.path(&key)).unwrap();
-            let (blake3, sha256) = (Digest::blake3(&bytes), Digest::sha256(&bytes));
-            (key, BothDigests { blake3, sha256, size: bytes.len() as u64 })
-        };
-        self.bytes = self.platform.keys("").into_iter().map(read).collect();
+    pub(super) fn hash(&mut self) {
+        let keys = self.platform.keys("").into_iter();
+        self.bytes = keys.map(|key| (key.clone(), self.bytes_of(&key))).collect();
     }
 
-    fn key(&self, zone: &str, path: &str) -> String {
+    /// What the bytes of an object are, known to the check or not.
+    pub(super) fn bytes_of(&self, key: &str) -> BothDigests {
+        let bytes = fs::read(self.platform.path(key)).unwrap();
+        let (blake3, sha256) = (Digest::blake3(&bytes), Digest::sha256(&bytes));
+        BothDigests { blake3, sha256, size: bytes.len() as u64 }
+    }
+
+    pub(super) fn key(&self, zone: &str, path: &str) -> String {
         format!("{zone}/{PLACES}/{}/{path}", self.places())
     }
 
     /// The newest version of the places.
-    fn places(&self) -> &DatasetVersionId {
+    pub(super) fn places(&self) -> &DatasetVersionId {
         &self.versions.iter().rfind(|known| known.dataset == PLACES).unwrap().version
     }
 
-    async fn findings(&self) -> Vec<crate::model::Finding> {
+    pub(super) async fn findings(&self) -> Vec<crate::model::Finding> {
         let versions: Vec<_> =
             self.versions.iter().map(|one| (one.dataset.clone(), one.version.clone())).collect();
         let bytes = self.bytes.clone();
@@ -56,7 +59,7 @@ impl Bench {
         verify(&self.platform.stores(), &versions, digests).await.unwrap()
     }
 
-    async fn kinds(&self) -> Vec<K> {
+    pub(super) async fn kinds(&self) -> Vec<K> {
         let findings = self.findings().await;
         let version = self.places();
         for finding in &findings {
@@ -72,14 +75,14 @@ impl Bench {
 }
 
 /// Changes the text of one catalog document of the fixture and gives the kinds that are found.
-async fn edited(path: &str, from: &str, to: &str) -> Vec<K> {
+pub(super) async fn edited(path: &str, from: &str, to: &str) -> Vec<K> {
     let mut bench = Bench::new().await;
     bench.platform.edit(&bench.key("catalog", path), |text| text.replace(from, to));
     bench.hash();
     bench.kinds().await
 }
 
-const ITEM: &str = "stac/items/ks_populated_places.json";
+pub(super) const ITEM: &str = "stac/items/ks_populated_places.json";
 
 #[tokio::test]
 async fn the_fixture_holds_together() {
@@ -239,12 +242,6 @@ async fn links_of_the_triplet_must_close() {
         (ITEM, "artifacts/ks_populated_places.parquet", "artifacts/other.parquet"),
         ("dcat.jsonld", "artifacts/ks_populated_places.parquet", "artifacts/other.parquet"),
         ("dcat.jsonld", "dcat:downloadURL", "dcat:landingPage"),
-        ("dcat.jsonld", "kfm://run/", "kfm://run/0"),
-        (
-            "receipts/run_receipt.json",
-            "\"dataset_version_id\": \"2026",
-            "\"dataset_version_id\": \"2025",
-        ),
     ] {
         assert_eq!(edited(path, from, to).await, [K::DanglingLink], "{path}: {from}");
     }

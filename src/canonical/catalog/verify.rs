@@ -1,3 +1,4 @@
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
@@ -6,7 +7,8 @@ use oxigraph::model::{NamedNode, Quad};
 use super::reference::iri_of;
 use super::{CatalogError, Digests, Documents, check, read_version};
 use crate::canonical::CanonicalStores;
-use crate::model::{DatasetVersionId, Finding};
+use crate::digest::BothDigests;
+use crate::model::{DatasetVersionId, Failure, Finding};
 
 /// Versions checked at once.
 const VERSIONS: usize = 4;
@@ -32,6 +34,25 @@ pub(crate) async fn verify(
     });
     let findings: Vec<Vec<Finding>> = checks.buffered(VERSIONS).try_collect().await?;
     Ok(findings.into_iter().flatten().collect())
+}
+
+/// Proves the catalog of one version. `digests` is asked for the bytes of the version's own objects
+/// and of what else the documents speak of, so that memory holds the digests of one version.
+pub(crate) async fn verify_version<F>(
+    stores: &CanonicalStores,
+    dataset: &str,
+    version: &DatasetVersionId,
+    digests: impl FnOnce(BTreeSet<String>) -> F,
+) -> Result<Vec<Finding>, Failure>
+where
+    F: Future<Output = Result<HashMap<String, BothDigests>, Failure>>,
+{
+    let (_, mut findings, documents) = read_version(stores, dataset, version).await?;
+    let known = digests(documents.sources()).await?;
+    let digests: Box<Digests> = Box::new(move |key: &str| known.get(key).copied());
+    let checked = move || check(&documents, &*digests);
+    findings.extend(tokio::task::spawn_blocking(checked).await.map_err(CatalogError::from)??);
+    Ok(findings)
 }
 
 impl Documents {

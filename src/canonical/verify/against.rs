@@ -169,7 +169,7 @@ pub(crate) async fn verify_against(
         .extend(extra_objects(verify.stores, verify.backup, manifest, verify.filter).await?);
     Ok(Verified {
         ok: all.findings.is_empty(),
-        snapshot,
+        snapshot: Some(snapshot),
         objects_checked: all.objects,
         bytes_checked: all.bytes,
         findings: all.findings,

@@ -46,6 +46,7 @@ pub(crate) async fn verify_backup(
     }
     let (objects_checked, bytes_checked) = check.done;
     let ok = findings.is_empty();
+    let snapshot = Some(snapshot);
     Ok(Verified { ok, snapshot, objects_checked, bytes_checked, findings })
 }
 

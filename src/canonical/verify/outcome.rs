@@ -9,8 +9,8 @@ use crate::store::Pin;
 pub(crate) struct Verified {
     /// Whether nothing was found.
     pub(crate) ok: bool,
-    /// The snapshot.
-    pub(crate) snapshot: Digest,
+    /// The snapshot; none where canonical stores were verified by themselves.
+    pub(crate) snapshot: Option<Digest>,
     /// How many objects were read.
     pub(crate) objects_checked: u64,
     /// How many bytes they had.
