@@ -38,7 +38,7 @@ pub(crate) use manifest::{Manifest, ShardRef, State};
 pub(crate) use restore::{Existing, Restore, RestoredShard, preflight};
 pub(crate) use seal::{SealOptions, Sealed, seal};
 pub(crate) use shard::{Entry, Seen};
-pub(crate) use standing::{is_canonical, verify_standing};
+pub(crate) use standing::{Standing, is_canonical, verify_standing};
 pub(crate) use stores::CanonicalStores;
 pub(crate) use verify::{Pinned, Verified, VerifiedShard, Verify, verify_backup};
 pub(crate) use whole::verify_whole;

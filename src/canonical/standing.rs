@@ -27,21 +27,26 @@ pub(crate) async fn is_canonical(stores: &CanonicalStores) -> Result<bool, Failu
     Ok(stores.walk(&known).try_next().await?.is_some())
 }
 
+/// What is verified by itself.
+pub(crate) struct Standing<'a> {
+    /// The canonical stores.
+    pub(crate) stores: &'a CanonicalStores,
+    /// What was withdrawn: it should not be there.
+    pub(crate) withdrawals: &'a Withdrawals,
+    /// How many objects at once.
+    pub(crate) at_once: usize,
+    /// Where the work says how far it is.
+    pub(crate) meter: &'a Meter,
+    /// Whether it should stop.
+    pub(crate) cancel: &'a CancellationToken,
+}
+
 /// Verifies canonical stores by themselves. One acquisition or version is in memory at a time.
 /// What may change (work, quarantine) is held against nothing.
-pub(crate) async fn verify_standing(
-    stores: &CanonicalStores,
-    withdrawals: &Withdrawals,
-    at_once: usize,
-    meter: &Meter,
-    cancel: &CancellationToken,
-) -> Result<Verified, Failure> {
-    let mut check = Standing {
-        stores,
-        withdrawals,
-        at_once,
-        meter,
-        cancel,
+pub(crate) async fn verify_standing(standing: &Standing<'_>) -> Result<Verified, Failure> {
+    let mut check = Check {
+        standing,
+        stores: standing.stores,
         raw: HashMap::new(),
         objects: 0,
         bytes: 0,
@@ -52,9 +57,10 @@ pub(crate) async fn verify_standing(
         check.version(&dataset, &version).await?;
     }
     check.strangers().await?;
-    let audit = stores.of_zone(Zone::Audit);
+    let audit = check.stores.of_zone(Zone::Audit);
     let ledger = ledger::verify(audit, None, HeadDocument::Expected).await?;
     check.findings.extend(ledger.findings);
+    check.findings.retain(|finding| !standing.withdrawals.explains(finding));
     Ok(Verified {
         ok: check.findings.is_empty(),
         snapshot: None,
@@ -66,12 +72,9 @@ pub(crate) async fn verify_standing(
 
 type Objects = BTreeMap<String, Option<BothDigests>>;
 
-struct Standing<'a> {
+struct Check<'a> {
+    standing: &'a Standing<'a>,
     stores: &'a CanonicalStores,
-    withdrawals: &'a Withdrawals,
-    at_once: usize,
-    meter: &'a Meter,
-    cancel: &'a CancellationToken,
     /// Raw objects that were hashed.
     raw: HashMap<String, BothDigests>,
     objects: u64,
@@ -79,14 +82,14 @@ struct Standing<'a> {
     findings: Vec<Finding>,
 }
 
-impl Standing<'_> {
+impl Check<'_> {
     fn go_on(&self) -> Result<(), Failure> {
-        if self.cancel.is_cancelled() { Err(Failure::cancelled()) } else { Ok(()) }
+        if self.standing.cancel.is_cancelled() { Err(Failure::cancelled()) } else { Ok(()) }
     }
 
     async fn acquisitions(&mut self) -> Result<(), Failure> {
         let store = self.stores.of_zone(Zone::Raw);
-        let mut work = hash_below(store, "raw", self.at_once, self.meter);
+        let mut work = hash_below(store, "raw", self.standing.at_once, self.standing.meter);
         let (mut folder, mut objects) = (String::new(), Objects::new());
         while let Some(read) = work.try_next().await? {
             self.go_on()?;
@@ -127,7 +130,7 @@ impl Standing<'_> {
             }
         }
         let found = acquisition(self.stores, folder, objects).await?;
-        self.findings.extend(found.into_iter().filter(|one| !self.withdrawals.explains(one)));
+        self.findings.extend(found);
         Ok(())
     }
 
@@ -150,10 +153,9 @@ impl Standing<'_> {
 
     async fn version(&mut self, dataset: &str, version: &DatasetVersionId) -> Result<(), Failure> {
         self.go_on()?;
-        let (stores, meter) = (self.stores, self.meter);
-        let (withdrawals, at_once, cancel) = (self.withdrawals, self.at_once, self.cancel);
+        let Standing { stores, withdrawals, at_once, meter, cancel } = self.standing;
         let read =
-            read_in_place(stores, dataset, version, withdrawals, at_once, meter, cancel).await?;
+            read_in_place(stores, dataset, version, withdrawals, *at_once, meter, cancel).await?;
         self.objects += read.objects;
         self.bytes += read.bytes;
         self.findings.extend(read.findings);
@@ -184,8 +186,8 @@ impl Standing<'_> {
             }
         };
         let found = catalog::verify_version(stores, dataset, version, of_sources).await?;
-        self.findings.extend(found.into_iter().filter(|one| !withdrawals.explains(one)));
-        for source in lost.into_iter().filter(|source| !withdrawals.erases(source)) {
+        self.findings.extend(found);
+        for source in lost {
             let hint = "the version was made of it, and it is not there: restore it";
             let finding = Finding::blocking(FindingKind::Missing, hint).at(source);
             self.findings.push(finding.of_version(Some(version)));

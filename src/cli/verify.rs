@@ -12,9 +12,10 @@ use super::snapshot::labels;
 use super::stores;
 use crate::access::Public;
 use crate::canonical::{
-    Accepts, BackupStore, CanonicalStores, Choice, Filter, Verified, Verify, Withdrawals,
-    is_canonical, sealed_labels, verify_backup, verify_standing, verify_whole,
+    Accepts, BackupStore, CanonicalStores, Choice, Filter, Manifest, Standing, Verified, Verify,
+    Withdrawals, is_canonical, sealed_labels, verify_backup, verify_standing, verify_whole,
 };
+use crate::digest::Digest;
 use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel};
 use crate::plan::StoreSpec;
 use crate::recovery;
@@ -53,22 +54,26 @@ async fn stands(args: &VerifyArgs) -> Result<bool, Trouble> {
 
 /// Proves a canonical store by itself.
 async fn standing(global: &Global, args: &VerifyArgs, meter: &Meter) -> Result<Verified, Trouble> {
-    let Meant { stores, listed, .. } = canonical(args)?;
-    global.redactor.show(public(&labels(&stores).await?));
-    let withdrawals = withdrawals(listed).await?;
-    Ok(verify_standing(&stores, &withdrawals, AT_ONCE, meter, &until_interrupted()).await?)
+    let canonical = canonical(args)?;
+    let labels = labels(&canonical.stores).await?;
+    global.redactor.show(public(&labels));
+    let standing = Standing {
+        stores: &canonical.stores,
+        withdrawals: &canonical.withdrawals().await?,
+        at_once: AT_ONCE,
+        meter,
+        cancel: &until_interrupted(),
+    };
+    Ok(verify_standing(&standing).await?)
 }
 
 /// Proves a snapshot in its backup store.
 async fn backup(global: &Global, args: &VerifyArgs, meter: &Meter) -> Result<Verified, Trouble> {
-    let backup = BackupStore::open(stores::open(&args.store)?).await.map_err(Failure::from)?;
-    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
-    let chosen = backup.choose(&choice, &Accepts::Any).await;
-    let (snapshot, manifest) = chosen.map_err(Failure::from)?;
-    let labels = sealed_labels(&backup, &manifest).await.map_err(Failure::from)?;
-    global.redactor.show(public(&labels));
+    let chosen = chosen(global, args, &args.store, &Accepts::Any).await?;
+    let (backup, snapshot, manifest) = &chosen;
     let cancel = until_interrupted();
-    let mut verified = verify_backup(&backup, snapshot, &manifest, AT_ONCE, meter, &cancel).await?;
+    let mut verified =
+        verify_backup(backup, *snapshot, manifest, AT_ONCE, meter, &cancel).await?;
     if args.snapshot.is_none() {
         // The newest may be one that cannot be read any more.
         verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
@@ -84,17 +89,13 @@ async fn against(
     backup: &str,
     meter: &Meter,
 ) -> Result<Verified, Trouble> {
-    let backup = BackupStore::open(stores::open(backup)?).await.map_err(Failure::from)?;
-    let Meant { stores, accepts, listed } = canonical(args)?;
-    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
-    let (snapshot, manifest) = backup.choose(&choice, &accepts).await.map_err(Failure::from)?;
-    let labels = sealed_labels(&backup, &manifest).await.map_err(Failure::from)?;
-    global.redactor.show(public(&labels));
+    let canonical = canonical(args)?;
+    let (backup, snapshot, manifest) = chosen(global, args, backup, &canonical.accepts).await?;
     let verify = Verify {
         backup: &backup,
-        stores: &stores,
+        stores: &canonical.stores,
         filter: &Filter::default(),
-        withdrawals: &withdrawals(listed).await?,
+        withdrawals: &canonical.withdrawals().await?,
         shards: &manifest.shards,
         at_once: AT_ONCE,
         meter,
@@ -103,19 +104,43 @@ async fn against(
     Ok(verify_whole(&verify, snapshot, &manifest).await?)
 }
 
-/// What the command line and the plan say of what is verified.
-struct Meant {
+/// The snapshot that is meant. From here on names of its public versions may be printed.
+async fn chosen(
+    global: &Global,
+    args: &VerifyArgs,
+    store: &str,
+    accepts: &Accepts,
+) -> Result<(BackupStore, Digest, Manifest), Trouble> {
+    let backup = BackupStore::open(stores::open(store)?).await.map_err(Failure::from)?;
+    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
+    let (snapshot, manifest) = backup.choose(&choice, accepts).await.map_err(Failure::from)?;
+    let labels = sealed_labels(&backup, &manifest).await.map_err(Failure::from)?;
+    global.redactor.show(public(&labels));
+    Ok((backup, snapshot, manifest))
+}
+
+/// The canonical stores that are meant, whose snapshots count, and where the plan lists what was
+/// withdrawn.
+struct Canonical {
     stores: CanonicalStores,
-    /// Whose snapshots count.
     accepts: Accepts,
-    /// Where the plan lists what was withdrawn, and the plan.
     listed: Option<(StoreSpec, PathBuf)>,
 }
 
-fn canonical(args: &VerifyArgs) -> Result<Meant, Trouble> {
+impl Canonical {
+    async fn withdrawals(&self) -> Result<Withdrawals, Failure> {
+        match &self.listed {
+            Some((spec, plan)) => recovery::withdrawals(spec, plan).await,
+            None => Ok(Withdrawals::default()),
+        }
+    }
+}
+
+/// Reads what the command line and the plan say of the canonical stores.
+fn canonical(args: &VerifyArgs) -> Result<Canonical, Trouble> {
     let Some(plan) = &args.plan else {
         let stores = stores::canonical(std::slice::from_ref(&args.store))?;
-        return Ok(Meant { stores, accepts: Accepts::Any, listed: None });
+        return Ok(Canonical { stores, accepts: Accepts::Any, listed: None });
     };
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
     let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
@@ -125,14 +150,7 @@ fn canonical(args: &VerifyArgs) -> Result<Meant, Trouble> {
         texts.push(format!("{zone}={url}"));
     }
     let listed = environment.withdrawals.clone().map(|spec| (spec, plan.clone()));
-    Ok(Meant { stores: stores::canonical(&texts)?, accepts, listed })
-}
-
-async fn withdrawals(listed: Option<(StoreSpec, PathBuf)>) -> Result<Withdrawals, Failure> {
-    match listed {
-        Some((spec, plan)) => recovery::withdrawals(&spec, &plan).await,
-        None => Ok(Withdrawals::default()),
-    }
+    Ok(Canonical { stores: stores::canonical(&texts)?, accepts, listed })
 }
 
 /// Of which versions names may be printed. An embargo counts as not yet over.

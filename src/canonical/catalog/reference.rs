@@ -258,11 +258,11 @@ mod tests {
 
     fn segment() -> impl Strategy<Value = String> {
         prop_oneof![
-            Just("..".to_owned()),
-            Just(".".to_owned()),
-            Just("%2e%2E".to_owned()),
-            "[a-zA-Z0-9é _~-]{1,6}",
-            "%[2-7][0-9A-F]".prop_filter("a slash of its own", |text| text != "%2F"),
+            4 => Just("..".to_owned()),
+            1 => Just(".".to_owned()),
+            1 => Just("%2e%2E".to_owned()),
+            2 => "[a-zA-Z0-9é _~-]{1,6}",
+            1 => "%[2-7][0-9A-F]".prop_filter("a slash of its own", |text| text != "%2F"),
         ]
     }
 
@@ -276,7 +276,7 @@ mod tests {
 
         /// Below the root it says what a URL parser says; above it, it tells.
         #[test]
-        fn relative_references_resolve_as_urls_do(segments in proptest::collection::vec(segment(), 1..8)) {
+        fn relative_references_resolve_as_urls_do(segments in proptest::collection::vec(segment(), 1..12)) {
             let reference = segments.join("/");
             let mut depth = 5_i32;
             let climbs = segments.iter().any(|segment| {
