@@ -12,7 +12,7 @@ use crate::access::Redactor;
 use crate::canonical::{BackupStore, CanonicalStores, Withdrawals};
 use crate::engine::StepContext;
 use crate::journal::Journal;
-use crate::model::{Code, Failure, RunId, RunMode};
+use crate::model::{Failure, RunId, RunMode};
 use crate::projection::StageContext;
 use crate::{postgres, store};
 

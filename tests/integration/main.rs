@@ -14,5 +14,8 @@ mod damage;
 mod fence;
 mod interrupted;
 mod rehearsal;
+mod secrecy;
+mod sibling;
 mod targets;
 mod usage;
+mod withdrawals;

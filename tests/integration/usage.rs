@@ -61,7 +61,7 @@ fn a_plan_is_printed_in_every_form() {
 #[test]
 fn schemas_completions_and_the_manual_are_printed() {
     let bench = Bench::new();
-    for document in ["recovery-plan", "rebuild-job", "manifest", "receipt"] {
+    for document in ["recovery-plan", "rebuild-job", "manifest", "receipt", "withdrawals"] {
         let schema = bench.run(&["schema", document]).expect(0).json();
         assert!(schema["$schema"].is_string(), "{document}");
     }
