@@ -48,11 +48,15 @@ impl From<DatasetError> for Failure {
         match &error {
             DatasetError::Plan(source) => Self::permanent(Code::PlanInvalid, text)
                 .because(source)
-                .hint("correct the job's query; the tables are its inputs"),
+                .hint("correct the job's query; the tables are its inputs")
+                // No row was read yet.
+                .plain(),
             DatasetError::Volatile { .. } => Self::permanent(Code::PlanInvalid, text)
-                .hint("take the value from the data, so that two rebuilds give the same rows"),
+                .hint("take the value from the data, so that two rebuilds give the same rows")
+                .plain(),
             DatasetError::NotSelect { .. } => Self::permanent(Code::PlanInvalid, text)
-                .hint("a job's query is one SELECT; what it fills is said by its sink"),
+                .hint("a job's query is one SELECT; what it fills is said by its sink")
+                .plain(),
             DatasetError::Run(source) => of_run(source, text),
             DatasetError::Engine(source) => Self::permanent(Code::Internal, text).because(source),
             DatasetError::NoForm { .. } => Self::permanent(Code::StepFailed, text)

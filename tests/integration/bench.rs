@@ -122,6 +122,11 @@ impl Bench {
         self.run(&[args, &["--format", "json"]].concat())
     }
 
+    /// Runs `coppice` to its end with its log at a level.
+    pub(crate) fn logged(&self, level: &str, args: &[&str]) -> Ended {
+        Ended::of(&self.command(args).env("COPPICE_LOG", level).output().unwrap())
+    }
+
     /// Starts `coppice` and leaves it running.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -245,6 +250,21 @@ pub(crate) fn find(folder: &Path, name: &str, into: &mut Vec<PathBuf>) {
             into.push(path);
         }
     }
+}
+
+/// Every file below a folder that can be entered, sorted.
+pub(crate) fn find_all(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.is_symlink() {
+            files.extend(find_all(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
 }
 
 /// Runs a Python program with the independent readers that set-up installs; gives its JSON.

@@ -20,7 +20,7 @@ fn end(receipt: &Value) -> Vec<(Value, Value, Value)> {
 }
 
 /// Waits until a step of the newest run is in a state, or the time is over.
-fn wait_for(bench: &Bench, step: &str, states: &[&str]) -> bool {
+pub(crate) fn wait_for(bench: &Bench, step: &str, states: &[&str]) -> bool {
     let until = Instant::now() + Duration::from_secs(120);
     while Instant::now() < until {
         if let Some(run) = bench.newest_run() {
@@ -92,7 +92,7 @@ fn killed_around_the_cutover() {
 }
 
 /// Tries a race until it comes out as `race` wants it: `None` is a run that was too quick.
-fn until_it_happens<T>(mut race: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until_it_happens<T>(mut race: impl FnMut() -> Option<T>) -> T {
     (0..10).find_map(|_| race()).expect("every run had ended before anything could happen to it")
 }
 

@@ -70,6 +70,7 @@ fn schemas_completions_and_the_manual_are_printed() {
         "raw-manifest",
         "run-receipt",
         "release",
+        "withdrawals",
     ] {
         let schema = bench.run(&["schema", document]).expect(0).json();
         assert!(schema["$schema"].is_string(), "{document}");

@@ -51,12 +51,28 @@ impl Withdrawals {
             match meaning {
                 Meaning::EraseKey(key) => drop(all.keys.insert(key)),
                 Meaning::EraseVersion(version) => drop(all.versions.insert(version)),
-                Meaning::Relabel(version, label) => {
-                    all.labels.entry(version).or_default().push((line_number, label));
-                }
+                Meaning::Relabel(version, label) => all.relabel(line_number, version, label)?,
             }
         }
         Ok(all)
+    }
+
+    fn relabel(
+        &mut self,
+        line: usize,
+        version: DatasetVersionId,
+        to: PolicyLabel,
+    ) -> Result<(), WithdrawalError> {
+        let labels = self.labels.entry(version.clone()).or_default();
+        match labels.last() {
+            Some((_, from)) if to < *from => {
+                Err(WithdrawalError::Freer { line, version, from: Some(*from), to })
+            }
+            _ => {
+                labels.push((line, to));
+                Ok(())
+            }
+        }
     }
 
     /// How many entries there are.
@@ -260,7 +276,10 @@ mod tests {
             let lines: Vec<_> = labels.iter().map(|label| line(&format!(
                 r#""action":"relabel","dataset_version_id":"2026-02.aaaaaaaa","label":"{}""#, label.name()
             ))).collect();
-            let all = list(&lines).unwrap();
+            let Ok(all) = list(&lines) else {
+                prop_assert!(!labels.is_sorted());
+                return Ok(());
+            };
             let mut order: Vec<_> = declared.into_iter().collect();
             order.extend(&labels);
             let sound = declared.is_some() && order.is_sorted();

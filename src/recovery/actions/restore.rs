@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{join_restored, restored};
 use crate::canonical::{Entry, Existing, Restore, RestoredShard};
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, Output, Verdict};
+use crate::model::{Code, Failure, FindingKind, Output, Verdict};
 use crate::plan::{Part, RestoreObjectsParams, StepSpec};
 use crate::recovery::{World, params, shards};
 
@@ -76,7 +76,9 @@ impl HeldBack {
         match part {
             Part::Documents => {
                 let findings = outputs.flat_map(|output| &output.findings);
-                let blocking = findings.filter(|finding| finding.blocks());
+                // What was erased will never be there: the documents that tell of it stay true.
+                let blocking = findings
+                    .filter(|finding| finding.blocks() && finding.kind != FindingKind::Withdrawn);
                 let versions = blocking.filter_map(|finding| finding.dataset_version_id.as_ref());
                 Self::Versions(versions.map(ToString::to_string).collect())
             }

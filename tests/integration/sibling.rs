@@ -1,0 +1,132 @@
+//! A dataset that is not public, laid beside the others on a bench: whole in every link, with
+//! names and places that must never be seen.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use sha2::Digest;
+
+use crate::bench::{Bench, find_all};
+
+/// The dataset.
+pub(crate) const DATASET: &str = "ks_species_restricted";
+/// Its version.
+pub(crate) const VERSION: &str = "2026-03.02951798";
+/// Its artifact.
+pub(crate) const ARTIFACT: &str = "quivira_roosts.csv";
+/// What no output may hold: names of objects, names in cells, coordinates, descriptions.
+pub(crate) const SECRETS: [&str; 7] = [
+    "quivira_roosts",
+    "marsh_egg_counts",
+    "Wqkgrus",
+    "38.471922",
+    "-98.482613",
+    "Cranes roost by the salt marsh",
+    "reeds_north_bank",
+];
+
+/// Lays it beside the others in the bench's origin, with raw data and objects in quarantine.
+pub(crate) fn add(bench: &Bench) {
+    let origin = bench.path("origin");
+    let rows: String = (0..281).map(row).collect();
+    let csv = format!("src,rel,dst\n{rows}");
+    let folders = ["processed", "catalog", "releases"];
+    let mut hashes = BTreeMap::from([("6756".to_owned(), csv.len().to_string())]);
+    // What is hashed comes first.
+    for folder in folders {
+        let from = origin.join(folder).join("ks_county_adjacency/2026-02.02951798");
+        for file in find_all(&from) {
+            let key = file.strip_prefix(&from).unwrap().display().to_string();
+            let old = fs::read(&file).unwrap();
+            let new = match key.ends_with(".csv") {
+                true => csv.clone(),
+                false => written(&String::from_utf8(old.clone()).unwrap(), &hashes),
+            };
+            for (old, new) in both(&old).into_iter().zip(both(new.as_bytes())) {
+                hashes.insert(old, new);
+            }
+            put(&origin, &format!("{folder}/{DATASET}/{VERSION}/{}", renamed(&key)), &new);
+        }
+    }
+    put(&origin, &format!("raw/{DATASET}/20260301T060000Z/artifacts/reeds_north_bank.csv"), &csv);
+    put(&origin, "quarantine/ks_eggs/20260301T060000Z/marsh_egg_counts.csv", &csv);
+}
+
+fn row(index: usize) -> String {
+    format!("Wqkgrus {index},38.471922,-98.482613\n")
+}
+
+/// A document of the adjacency as one of the sibling. The spec stays, and its hash in the id.
+fn written(text: &str, hashes: &BTreeMap<String, String>) -> String {
+    let (head, spec) = match text.split_once("\"spec\": {") {
+        Some((head, spec)) => (head, Some(spec)),
+        None => (text, None),
+    };
+    let mut text = renamed(head)
+        .replace("2026-02.02951798", VERSION)
+        .replace("\"public\"", "\"restricted_sensitive_location\"")
+        .replace("County adjacency of Kansas", "Roosts of Kansas");
+    text = described(&text);
+    for (old, new) in hashes {
+        text = text.replace(old, new);
+    }
+    spec.map_or(text.clone(), |spec| format!("{text}\"spec\": {{{spec}"))
+}
+
+/// Puts a description that must not be seen in the place of any other.
+fn described(text: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for line in &mut lines {
+        if let Some((head, _)) = line.clone().split_once("\"description\": \"") {
+            *line = format!("{head}\"description\": \"{}\",", SECRETS[5]);
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn renamed(text: &str) -> String {
+    text.replace("ks_county_adjacency_edges.csv", ARTIFACT).replace("ks_county_adjacency", DATASET)
+}
+
+fn both(bytes: &[u8]) -> [String; 2] {
+    let sha256 = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    [blake3::hash(bytes).to_hex().to_string(), sha256]
+}
+
+fn put(origin: &Path, key: &str, text: &str) {
+    let path = origin.join(key);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// Adds a job that fills a governed table from the sibling with a query.
+pub(crate) fn add_table(bench: &Bench, name: &str, query: &str) {
+    let yaml = format!(
+        "apiVersion: coppice/v1\nkind: RebuildJob\nmetadata:\n  name: postgis/{name}\nspec:\n  \
+         inputs:\n    - dataset: {DATASET}\n  query: {name}.sql\n  sink:\n    postgis:\n      \
+         schema: kansas\n      table: {name}\n      columns:\n        \
+         - {{ name: name, type: text, not_null: true }}\n        \
+         - {{ name: place, type: double }}\n"
+    );
+    fs::write(bench.path(&format!("rebuild/postgis/{name}.yaml")), yaml).unwrap();
+    fs::write(bench.path(&format!("rebuild/postgis/{name}.sql")), query).unwrap();
+}
+
+/// Adds a public search index over the sibling.
+pub(crate) fn add_search(bench: &Bench) {
+    let yaml = format!(
+        "apiVersion: coppice/v1\nkind: RebuildJob\nmetadata:\n  name: search/nests\nspec:\n  \
+         inputs:\n    - dataset: {DATASET}\n  query: nests.sql\n  sink:\n    search:\n      \
+         search_profile_version: 1\n"
+    );
+    fs::write(bench.path("rebuild/search/nests.yaml"), yaml).unwrap();
+    let null = "CAST(NULL AS VARCHAR)";
+    let sql = format!(
+        "SELECT src AS id, {null} AS dataset, {null} AS dataset_version_id, src AS title, rel AS \
+         body, {null} AS names, {null} AS time_start, {null} AS time_end, CAST(rel AS DOUBLE) AS \
+         west, CAST(rel AS DOUBLE) AS south, CAST(dst AS DOUBLE) AS east, CAST(dst AS DOUBLE) AS \
+         north, src AS evidence_ref, 'public' AS policy_label FROM {DATASET}"
+    );
+    fs::write(bench.path("rebuild/search/nests.sql"), sql).unwrap();
+}
