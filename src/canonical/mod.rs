@@ -2,12 +2,14 @@
 
 mod backup;
 pub(crate) mod catalog;
+mod catalogs;
 mod compare;
 mod content;
 mod cursor;
 mod facts;
 mod filter;
 mod in_place;
+mod known;
 mod layout;
 pub(crate) mod ledger;
 mod manifest;
@@ -15,6 +17,7 @@ mod restore;
 mod seal;
 mod shard;
 mod stores;
+mod upkeep;
 mod verify;
 mod whole;
 
@@ -23,17 +26,22 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listing};
+pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listed, Listing};
 pub(crate) use content::content_digest;
 pub(crate) use facts::{SnapshotContent, VersionContent, snapshot_content};
 pub(crate) use filter::Filter;
 pub(crate) use in_place::read_in_place;
+pub(crate) use known::Known;
 pub(crate) use layout::version_of;
 pub(crate) use manifest::{Manifest, ShardRef, State};
 pub(crate) use restore::{Existing, Restore, RestoredShard, preflight};
 pub(crate) use seal::{SealOptions, Sealed, seal};
 pub(crate) use shard::{Entry, Seen};
 pub(crate) use stores::CanonicalStores;
+pub(crate) use upkeep::{
+    Decided, ForgetOutcome, Hold, Holds, Keep, PruneOptions, Pruned, What, forget, hold, prune,
+    release,
+};
 pub(crate) use verify::{Pinned, Verified, VerifiedShard, Verify, verify_backup};
 pub(crate) use whole::verify_whole;
 

@@ -8,10 +8,8 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::progress::{Progress, until_interrupted};
 use super::stores;
-use crate::canonical::catalog;
-use crate::canonical::ledger::{self, HeadDocument};
-use crate::canonical::{BackupStore, CanonicalStores, SealOptions, Sealed, State, seal};
-use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, Zone};
+use crate::canonical::{BackupStore, SealOptions, Sealed, State, seal};
+use crate::model::{Failure, Meter};
 use crate::plan::load;
 use crate::report;
 
@@ -19,18 +17,19 @@ use crate::report;
 pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Trouble> {
     let from = stores::canonical(&args.from)?;
     let to = stores::open(&args.to)?;
-    let mut options = SealOptions { environment: args.env.clone(), ..SealOptions::default() };
+    let mut files = BTreeMap::new();
     if let Some(plan) = &args.plan {
         let loaded = load(plan)?;
         if let Some(env) = &args.env {
             loaded.environment(env).map_err(|problem| vec![problem])?;
         }
-        options.plan_files = loaded.files.into_iter().collect();
+        files = loaded.files;
     }
-    options.labels = labels(&from).await?;
-    let audit = from.of_zone(Zone::Audit);
-    options.known_findings =
-        ledger::verify(audit, None, HeadDocument::Expected).await.map_err(Failure::from)?.findings;
+    let options = SealOptions {
+        environment: args.env.clone(),
+        plan_files: files.into_iter().collect(),
+        ..SealOptions::checked(&from).await?
+    };
     let to = BackupStore::init(to).await.map_err(Failure::from)?;
     let meter = Meter::default();
     let progress = Progress::show("sealing", &meter);
@@ -39,17 +38,6 @@ pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Tr
     output::result(global.format, &sealed, || text(&sealed))?;
     let clean = sealed.state == State::Clean && sealed.findings.is_empty();
     Ok(if clean { Exit::Done } else { Exit::Found })
-}
-
-/// The policy label of each dataset version that the catalog knows; an unknown one is none.
-async fn labels(
-    from: &CanonicalStores,
-) -> Result<BTreeMap<(String, DatasetVersionId), PolicyLabel>, Failure> {
-    let versions = catalog::versions(from).await?;
-    let versions: Vec<_> =
-        versions.into_iter().map(|known| (known.dataset, known.version)).collect();
-    let raw = catalog::labels(from, &versions).await?;
-    Ok(raw.into_iter().filter_map(|(name, label)| Some((name, label.parse().ok()?))).collect())
 }
 
 fn text(sealed: &Sealed) -> String {

@@ -19,7 +19,11 @@ const AT_ONCE: usize = 8;
 
 /// `coppice verify`.
 pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trouble> {
-    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
+    let choice = match (&args.snapshot, args.as_of) {
+        (Some(id), _) => Choice::Named(id.clone()),
+        (None, Some(at)) => Choice::AsOf(at),
+        (None, None) => Choice::NewestClean,
+    };
     let backup = stores::open(args.against.as_ref().unwrap_or(&args.store))?;
     let backup = BackupStore::open(backup).await.map_err(Failure::from)?;
     let (stores, accepts) = against(args)?;
@@ -66,11 +70,8 @@ fn against(args: &VerifyArgs) -> Result<(Option<CanonicalStores>, Accepts), Trou
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
     let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
     let accepts = recovery::accepts(environment, &chosen.env);
-    let mut texts = vec![args.store.clone()];
-    for (zone, url) in &environment.canonical.zones {
-        texts.push(format!("{zone}={url}"));
-    }
-    Ok((Some(stores::canonical(&texts)?), accepts))
+    let zones = recovery::zones_of(environment, plan)?;
+    Ok((Some(CanonicalStores::new(stores::open(&args.store)?, zones)), accepts))
 }
 
 fn text(verified: &Verified) -> String {

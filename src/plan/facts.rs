@@ -26,6 +26,9 @@ pub(crate) struct Facts {
     pub(crate) builders: BTreeMap<String, u32>,
     /// Which generation of which job is live and proven at the targets.
     pub(crate) live: BTreeMap<JobId, Digest>,
+    /// A filtered restore: whether the target holds a ledger already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) ledger_in_place: bool,
     /// What a filter left in, for the receipt's scope; `None` is everything.
     pub(crate) scope: Option<String>,
     /// The jobs asked for; empty is all.
@@ -86,4 +89,7 @@ pub(crate) struct VersionFacts {
     pub(crate) artifacts: Digest,
     /// The digest over the sorted `(key, blake3)` of its catalog documents.
     pub(crate) catalog: Digest,
+    /// A filtered restore: whether it is not restored, but proven where it stands at the target.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) in_place: bool,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::governance::{self, Governance};
+use super::scope::NotCovered;
 use super::setting::Setting;
 use super::survey;
 use super::world::World;
@@ -105,13 +106,16 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, Refusal> {
     let mut world = open(&request, journal).await?;
     let git_commit = governance::judge(&request, &world.setting.environment).await?;
-    let facts = survey::facts(&world, &request).await?;
+    let (facts, not_covered) = survey::facts(&world, &request).await?;
     world.setting.public = public(&facts);
-    let plan = in_scope(&request);
+    let mut plan = request.plan.clone();
+    // A projection of a part would be a lie.
+    plan.jobs.retain(|job, _| !not_covered.contains_key(job));
     let graph = compile(&plan, &facts, request.mode).map_err(Refusal::Problems)?;
     expected(&request, &graph)?;
     let actor = resolve_actor(request.governance.actor.as_deref());
-    let record = record(&request, &world, &facts, &actor, git_commit);
+    let mut record = record(&request, &world, &facts, &actor, git_commit);
+    record.not_covered = not_covered_of(&request, not_covered);
     Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
 }
 
@@ -120,15 +124,6 @@ fn public(facts: &Facts) -> Vec<(String, DatasetVersionId)> {
     let public =
         facts.versions.iter().filter(|v| v.policy_label.is_some_and(PolicyLabel::is_public));
     public.map(|version| (version.dataset.clone(), version.version.clone())).collect()
-}
-
-/// A filtered restore takes canonical objects alone: a projection of a part would be a lie.
-fn in_scope(request: &Request) -> LoadedPlan {
-    let mut plan = request.plan.clone();
-    if survey::scope(&request.filter).is_some() {
-        plan.jobs.clear();
-    }
-    plan
 }
 
 fn expected(request: &Request, graph: &RecoveryGraph) -> Result<(), Failure> {
@@ -164,18 +159,17 @@ fn record(
             ("postgis".to_owned(), facts.server.clone()),
         ]
         .into(),
-        not_covered: not_covered(request),
+        not_covered: Vec::new(),
         setting: crate::digest::Digest::blake3(b""),
     }
 }
 
-fn not_covered(request: &Request) -> Vec<String> {
+fn not_covered_of(request: &Request, jobs: NotCovered) -> Vec<String> {
     let mut list = Vec::new();
     if let Some(scope) = survey::scope(&request.filter) {
-        list.push(format!(
-            "all but {scope}; projections: run `coppice rebuild` once the rest is back"
-        ));
+        list.push(format!("all but {scope}"));
     }
+    list.extend(jobs.into_iter().map(|(job, why)| format!("{job}: {why}")));
     if request.mode == RunMode::Rehearse {
         list.push("the environment's own targets and their credentials".to_owned());
         list.push("signatures of the ledger head".to_owned());

@@ -6,6 +6,7 @@ use chrono::Utc;
 use futures::TryStreamExt;
 
 use super::request::Request;
+use super::scope::{NotCovered, narrow};
 use super::targets::Database;
 use super::world::World;
 use crate::canonical::catalog;
@@ -24,7 +25,11 @@ use crate::store::{Store, Walked};
 const DOCUMENT_LIMIT: u64 = 64 << 20;
 
 /// Finds out what a plan is compiled with; writes nothing.
-pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Failure> {
+pub(super) async fn facts(
+    world: &World,
+    request: &Request,
+) -> Result<(Facts, NotCovered), Failure> {
+    let mut not_covered = NotCovered::new();
     let mut facts = Facts {
         environment: request.env.clone(),
         snapshot: None,
@@ -33,6 +38,7 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
         server: server(world).await?,
         builders: builders(),
         live: BTreeMap::new(),
+        ledger_in_place: false,
         scope: scope(&request.filter),
         only: request.only.clone(),
         reprove: request.reprove,
@@ -45,6 +51,10 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
             let content = snapshot_content(backup, &manifest).await?;
             facts.snapshot = Some(snapshot(digest, &manifest, &content, &request.filter));
             facts.versions = sealed_versions(&content, &request.filter);
+            if facts.scope.is_some() {
+                let has_ledger = manifest.ledger_head.is_some();
+                not_covered = narrow(world, request, &content, has_ledger, &mut facts).await?;
+            }
         }
         RunMode::Rebuild => {
             facts.versions = versions_in_place(world).await?;
@@ -52,7 +62,7 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
         }
         RunMode::Rollback => facts.live = live(world, request).await?,
     }
-    Ok(facts)
+    Ok((facts, not_covered))
 }
 
 /// What a filter left in, in words; `None` is everything.
@@ -185,12 +195,13 @@ fn sealed_versions(content: &SnapshotContent, filter: &Filter) -> Vec<VersionFac
             bytes: bytes(&version.dataset, version.version.as_str()),
             artifacts: version.artifacts,
             catalog: version.catalog,
+            in_place: false,
         })
         .collect()
 }
 
 /// What the canonical stores hold: by what the catalog and `checksums.json` say, and proven later.
-async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> {
+pub(super) async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> {
     let store = world.canonical.of_zone(Zone::Catalog);
     let mut facts = Vec::new();
     for known in catalog::versions(&world.canonical).await? {
@@ -208,6 +219,7 @@ async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> 
             released: known.released,
             rows: described.rows,
             bytes: listed.iter().map(|(_, _, size)| size).sum(),
+            in_place: false,
         });
     }
     Ok(facts)

@@ -14,5 +14,6 @@ mod damage;
 mod fence;
 mod interrupted;
 mod rehearsal;
+mod snapshots;
 mod targets;
 mod usage;
