@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::known::AllFindings;
 use crate::digest::{CanonicalError, Digest, canonical_json};
 use crate::model::{Finding, Zone};
 
@@ -29,8 +30,11 @@ pub(crate) struct Manifest {
     /// The hash of the ledger's last record, read before anything else; `None` where there is no
     /// ledger.
     pub(crate) ledger_head: Option<Digest>,
-    /// The defects that the stores had when they were sealed.
+    /// The defects that the stores had when they were sealed; of many the first.
     pub(crate) known_findings: Vec<Finding>,
+    /// All of them, where they are more than are listed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) all_findings: Option<AllFindings>,
     /// The shards, in the order of the walk; those of one prefix follow each other by key.
     pub(crate) shards: Vec<ShardRef>,
     /// The recovery plans and rebuild jobs, sealed with the data.

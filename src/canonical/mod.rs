@@ -2,6 +2,7 @@
 
 mod backup;
 pub(crate) mod catalog;
+mod catalogs;
 mod compare;
 mod content;
 mod cursor;
@@ -10,6 +11,7 @@ mod facts;
 mod filter;
 mod in_place;
 pub(crate) mod json;
+mod known;
 mod layout;
 pub(crate) mod ledger;
 mod manifest;
@@ -18,6 +20,7 @@ mod seal;
 mod shard;
 mod standing;
 mod stores;
+mod upkeep;
 mod verify;
 mod whole;
 pub(crate) mod withdrawals;
@@ -27,12 +30,13 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listing};
+pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listed, Listing};
 pub(crate) use content::content_digest;
 pub(crate) use embargo::sealed_embargo;
 pub(crate) use facts::{SnapshotContent, VersionContent, sealed_labels, snapshot_content};
 pub(crate) use filter::Filter;
 pub(crate) use in_place::read_in_place;
+pub(crate) use known::Known;
 pub(crate) use layout::version_of;
 pub(crate) use manifest::{Manifest, ShardRef, State};
 pub(crate) use restore::{Existing, Restore, RestoredShard, preflight};
@@ -40,6 +44,10 @@ pub(crate) use seal::{SealOptions, Sealed, seal};
 pub(crate) use shard::{Entry, Seen};
 pub(crate) use standing::{Standing, is_canonical, verify_standing};
 pub(crate) use stores::CanonicalStores;
+pub(crate) use upkeep::{
+    Decided, ForgetOutcome, Hold, Holds, Keep, PruneOptions, Pruned, What, forget, hold, prune,
+    release,
+};
 pub(crate) use verify::{Pinned, Verified, VerifiedShard, Verify, verify_backup};
 pub(crate) use whole::verify_whole;
 pub(crate) use withdrawals::Withdrawals;

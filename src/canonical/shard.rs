@@ -1,5 +1,7 @@
 //! A shard of the manifest: zstd JSON Lines, one object a line, sorted by the bytes of the keys.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::manifest::ShardRef;
 use crate::digest::{CanonicalError, Digest, canonical_json};
 use crate::model::{DatasetVersionId, PolicyLabel, Zone};
+use crate::store::Attributes;
 
 /// A shard is cut at so many objects.
 pub(crate) const LONGEST: usize = 10_000;
@@ -30,8 +33,17 @@ pub(crate) struct Entry {
     pub(crate) pieces: Option<Digest>,
     /// Its zone.
     pub(crate) zone: Zone,
-    /// Its media type.
+    /// Its media type: what the store says, else by its name.
     pub(crate) content_type: String,
+    /// How its bytes are encoded, where the store says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content_encoding: Option<String>,
+    /// The other HTTP headers that the store serves it with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, String>,
+    /// What its owner wrote beside it, where the store keeps that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) metadata: BTreeMap<String, String>,
     /// The dataset version that it belongs to, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dataset_version_id: Option<DatasetVersionId>,
@@ -40,6 +52,18 @@ pub(crate) struct Entry {
     pub(crate) policy_label: Option<PolicyLabel>,
     /// How it was seen when it was sealed.
     pub(crate) seen: Seen,
+}
+
+impl Entry {
+    /// What a store is to keep of it beside its bytes.
+    pub(crate) fn attributes(&self) -> Attributes {
+        Attributes {
+            content_type: Some(self.content_type.clone()).filter(|kind| !kind.is_empty()),
+            content_encoding: self.content_encoding.clone(),
+            headers: self.headers.clone(),
+            metadata: self.metadata.clone(),
+        }
+    }
 }
 
 /// How an object was seen in its store; an object that still looks so is not read again.
@@ -126,6 +150,12 @@ pub(super) mod tests {
                 pieces: large.then(|| Digest::blake3(&[seed[0]])),
                 zone: Zone::of_key(&key),
                 content_type: media_type(&key).to_owned(),
+                content_encoding: large.then(|| "gzip".to_owned()),
+                headers: large
+                    .then(|| ("cache-control".to_owned(), key.clone()))
+                    .into_iter()
+                    .collect(),
+                metadata: large.then(|| (key.clone(), "\u{e9}".to_owned())).into_iter().collect(),
                 dataset_version_id: large.then(|| "2026-02.abcd1234".parse().unwrap()),
                 policy_label: large.then_some(PolicyLabel::Internal),
                 seen: Seen {

@@ -7,12 +7,12 @@ use futures::TryStreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::catalog;
+use super::catalogs::{acquisition, is_acquisition};
 use super::in_place::{hash_below, hash_one, read_in_place};
 use super::layout::{part_of, version_of};
 use super::ledger::{self, HeadDocument};
 use super::stores::CanonicalStores;
 use super::verify::Verified;
-use super::whole::{acquisition, is_acquisition};
 use super::withdrawals::Withdrawals;
 use crate::digest::BothDigests;
 use crate::model::{DatasetVersionId, Failure, Finding, FindingKind, Meter, Zone};

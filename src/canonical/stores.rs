@@ -44,9 +44,11 @@ impl CanonicalStores {
         &self.zones
     }
 
-    /// Each store once.
+    /// Each store once, also where several zones share one.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Store> {
-        std::iter::once(&self.default).chain(self.zones.values())
+        let mut seen = BTreeSet::new();
+        let all = std::iter::once(&self.default).chain(self.zones.values());
+        all.filter(move |store| seen.insert(store.identity()))
     }
 
     /// The store that holds a key.

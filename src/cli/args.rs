@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
+
 use crate::model::{JobId, RunId, RunMode, Zone};
 
 /// Restores the roots of a data platform, proves them, and regrows everything else from them.
@@ -79,6 +81,22 @@ pub(crate) enum Command {
         /// The backup store: a URL or a path.
         store: String,
     },
+    /// Forget snapshots by a rule, or by name; `coppice prune` frees their space.
+    ///
+    /// Of each source, a rule keeps the newest clean snapshot of each of the N newest hours, days,
+    /// ISO weeks, months and years (UTC) in which there is one; rules add up. Never forgotten:
+    /// what is held, the newest clean snapshot of a source, and suspect ones that are newer.
+    ///
+    /// Example: coppice forget s3://kfm-backup --keep-daily 14 --keep-monthly 12 --dry-run
+    Forget(ForgetArgs),
+    /// Take away what no snapshot of a backup store names any more.
+    ///
+    /// Refused while a snapshot is being sealed, and where it cannot be told what one names.
+    Prune(PruneArgs),
+    /// Hold a snapshot: until a time, or on legal hold. A hold only ever gets stricter.
+    Hold(HoldArgs),
+    /// Lift the legal hold of a snapshot.
+    Release(ReleaseArgs),
     /// Prove a backup store's snapshot, or a canonical store against one.
     ///
     /// Example: coppice verify s3://kfm-prod --against s3://kfm-backup
@@ -195,8 +213,11 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "BACKUP")]
     pub(crate) against: Option<String>,
     /// The snapshot, by a prefix of its digest [default: the newest clean one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
+    /// The newest clean snapshot that is not younger than this, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
     /// The plan whose environment says where the canonical store's zones are.
     #[arg(long)]
     pub(crate) plan: Option<PathBuf>,
@@ -213,8 +234,11 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_enum, default_value_t = RunMode::Restore)]
     pub(crate) mode: RunMode,
     /// The snapshot, by a prefix of its digest [default: the newest clean one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
+    /// The newest clean snapshot that is not younger than this, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 /// What every run takes.
@@ -244,8 +268,11 @@ pub(crate) struct RehearseArgs {
     #[arg(long)]
     pub(crate) keep: bool,
     /// The snapshot, by a prefix of its digest [default: the newest clean one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
+    /// The newest clean snapshot that is not younger than this, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 #[derive(Debug, Args)]

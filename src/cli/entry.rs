@@ -8,7 +8,9 @@ use super::args::{Cli, Command, Global, LogFormat};
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::state::State;
-use super::{check, init, plan, run, runs, shell, snapshot, snapshots, status, verify};
+use super::{
+    check, forget, holds, init, plan, prune, run, runs, shell, snapshot, snapshots, status, verify,
+};
 use crate::access::{Redactor, RestrictedFile};
 use crate::model::{Code, Failure, Redact};
 use crate::report::{JsonLines, TextFields, TextLines};
@@ -48,6 +50,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
     match cli.command {
         Command::Snapshot(args) => snapshot::run(global, &args).await,
         Command::Snapshots { store } => snapshots::run(global, &store).await,
+        Command::Forget(args) => forget::run(global, &args).await,
+        Command::Prune(args) => prune::run(global, &args).await,
+        Command::Hold(args) => holds::hold(global, &args).await,
+        Command::Release(args) => holds::release(global, &args).await,
         Command::Verify(args) => verify::run(global, &args).await,
         Command::Init(args) => init::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,

@@ -17,6 +17,7 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Troubl
     let state = state(global)?;
     let mut request = request(global, args.mode, &args.env, &RunArgs::default(), &state)?;
     request.snapshot.clone_from(&args.snapshot);
+    request.as_of = args.as_of;
     show(global, &state, request).await
 }
 

@@ -28,6 +28,7 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
     let mut request = request(global, RunMode::Rehearse, &args.env, &args.run, &state)?;
     request.keep = args.keep;
     request.snapshot.clone_from(&args.snapshot);
+    request.as_of = args.as_of;
     go(global, &state, request).await
 }
 

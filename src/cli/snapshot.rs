@@ -10,9 +10,8 @@ use super::progress::{Progress, until_interrupted};
 use super::stores;
 use super::verify::public;
 use crate::canonical::catalog;
-use crate::canonical::ledger::{self, HeadDocument};
 use crate::canonical::{BackupStore, CanonicalStores, SealOptions, Sealed, State, seal};
-use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, Zone};
+use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel};
 use crate::plan::load;
 use crate::report;
 
@@ -20,21 +19,22 @@ use crate::report;
 pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Trouble> {
     let from = stores::canonical(&args.from)?;
     let to = stores::open(&args.to)?;
-    let mut options = SealOptions { environment: args.env.clone(), ..SealOptions::default() };
+    let mut files = BTreeMap::new();
     if let Some(plan) = &args.plan {
         let loaded = load(plan)?;
         if let Some(env) = &args.env {
             loaded.environment(env).map_err(|problem| vec![problem])?;
         }
-        options.plan_files = loaded.files.into_iter().collect();
+        files = loaded.files;
     }
     let labels = labels(&from).await?;
     global.redactor.show(public(&labels));
     let known = labels.into_iter().filter_map(|(name, label)| Some((name, label?)));
-    options.labels = known.collect();
-    let audit = from.of_zone(Zone::Audit);
-    options.known_findings =
-        ledger::verify(audit, None, HeadDocument::Expected).await.map_err(Failure::from)?.findings;
+    let options = SealOptions {
+        environment: args.env.clone(),
+        plan_files: files.into_iter().collect(),
+        ..SealOptions::checked(&from, known.collect()).await?
+    };
     let to = BackupStore::init(to).await.map_err(Failure::from)?;
     let meter = Meter::default();
     let progress = Progress::show("sealing", &meter);

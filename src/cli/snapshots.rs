@@ -1,42 +1,63 @@
 //! `coppice snapshots`: what a backup store holds, newest first.
 
+use chrono::Utc;
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::Global;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::stores;
-use crate::canonical::{BackupStore, Listing, State};
+use crate::canonical::{BackupStore, Hold, Holds, Listed, Listing, State};
 use crate::model::Failure;
 use crate::report;
+
+/// A snapshot, and what holds it.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    listed: &'a Listed,
+    hold: Option<&'a Hold>,
+}
 
 /// `coppice snapshots`.
 pub(super) async fn run(global: &Global, store: &str) -> Result<Exit, Trouble> {
     let backup = BackupStore::open(stores::open(store)?).await.map_err(Failure::from)?;
     let listing = backup.list().await.map_err(Failure::from)?;
-    let document = json!({ "snapshots": listing.snapshots, "findings": listing.damaged });
-    output::result(global.format, &document, || table(&listing))?;
+    let holds = backup.holds().await?;
+    let lines: Vec<Line<'_>> = listing.snapshots.iter().map(|one| line(one, &holds)).collect();
+    let document = json!({ "snapshots": lines, "findings": listing.damaged });
+    output::result(global.format, &document, || table(&lines, &listing))?;
     Ok(if listing.damaged.is_empty() { Exit::Done } else { Exit::Found })
 }
 
-fn table(listing: &Listing) -> String {
-    let mut lines = Vec::new();
-    if listing.snapshots.is_empty() {
-        lines.push("no snapshots yet; seal one with `coppice snapshot`".to_owned());
+fn line<'a>(listed: &'a Listed, holds: &'a Holds) -> Line<'a> {
+    let hold = holds.get(&listed.snapshot).filter(|hold| hold.binds(Utc::now()));
+    Line { listed, hold }
+}
+
+fn table(lines: &[Line<'_>], listing: &Listing) -> String {
+    let mut text: Vec<String> = lines.iter().map(row).collect();
+    if text.is_empty() {
+        text.push("no snapshots yet; seal one with `coppice snapshot`".to_owned());
     }
-    for listed in &listing.snapshots {
-        let state = match listed.state {
-            State::Clean => "clean",
-            State::Suspect => "SUSPECT",
-        };
-        lines.push(format!(
-            "{}  {}  {state:7}  {:>7} objects  {:>9}  {}",
-            listed.snapshot.short(),
-            listed.as_of.format("%Y-%m-%d %H:%M:%SZ"),
-            listed.objects,
-            report::bytes(listed.bytes),
-            listed.source.environment.as_deref().unwrap_or("-"),
-        ));
-    }
-    format!("{}{}", lines.join("\n"), super::findings::list(&listing.damaged))
+    format!("{}{}", text.join("\n"), super::findings::list(&listing.damaged))
+}
+
+fn row(line: &Line<'_>) -> String {
+    let Line { listed, hold } = line;
+    let state = match listed.state {
+        State::Clean => "clean",
+        State::Suspect => "SUSPECT",
+    };
+    let row = format!(
+        "{}  {}  {state:7}  {:>7} objects  {:>9}  {:10}  {}",
+        listed.snapshot.short(),
+        listed.as_of.format("%Y-%m-%d %H:%M:%SZ"),
+        listed.objects,
+        report::bytes(listed.bytes),
+        listed.source.environment.as_deref().unwrap_or("-"),
+        hold.map(Hold::words).unwrap_or_default(),
+    );
+    row.trim_end().to_owned()
 }

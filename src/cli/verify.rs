@@ -42,7 +42,7 @@ pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Trou
 
 /// Whether the store is no backup store and holds zones. What is neither is said to be no backup.
 async fn stands(args: &VerifyArgs) -> Result<bool, Trouble> {
-    if args.snapshot.is_some() {
+    if args.snapshot.is_some() || args.as_of.is_some() {
         return Ok(false);
     }
     let store = stores::open(&args.store)?;
@@ -72,8 +72,7 @@ async fn backup(global: &Global, args: &VerifyArgs, meter: &Meter) -> Result<Ver
     let chosen = chosen(global, args, &args.store, &Accepts::Any).await?;
     let (backup, snapshot, manifest) = &chosen;
     let cancel = until_interrupted();
-    let mut verified =
-        verify_backup(backup, *snapshot, manifest, AT_ONCE, meter, &cancel).await?;
+    let mut verified = verify_backup(backup, *snapshot, manifest, AT_ONCE, meter, &cancel).await?;
     if args.snapshot.is_none() {
         // The newest may be one that cannot be read any more.
         verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
@@ -112,7 +111,11 @@ async fn chosen(
     accepts: &Accepts,
 ) -> Result<(BackupStore, Digest, Manifest), Trouble> {
     let backup = BackupStore::open(stores::open(store)?).await.map_err(Failure::from)?;
-    let choice = args.snapshot.clone().map_or(Choice::NewestClean, Choice::Named);
+    let choice = match (&args.snapshot, args.as_of) {
+        (Some(id), _) => Choice::Named(id.clone()),
+        (None, Some(at)) => Choice::AsOf(at),
+        (None, None) => Choice::NewestClean,
+    };
     let (snapshot, manifest) = backup.choose(&choice, accepts).await.map_err(Failure::from)?;
     let labels = sealed_labels(&backup, &manifest).await.map_err(Failure::from)?;
     global.redactor.show(public(&labels));
@@ -145,12 +148,10 @@ fn canonical(args: &VerifyArgs) -> Result<Canonical, Trouble> {
     let chosen = choose(&EnvArgs { plan: plan.clone(), env: args.env.clone() })?;
     let environment = chosen.plan.environment(&chosen.env).map_err(|problem| vec![problem])?;
     let accepts = recovery::accepts(environment, &chosen.env);
-    let mut texts = vec![args.store.clone()];
-    for (zone, url) in &environment.canonical.zones {
-        texts.push(format!("{zone}={url}"));
-    }
+    let zones = recovery::zones_of(environment, plan)?;
+    let stores = CanonicalStores::new(stores::open(&args.store)?, zones);
     let listed = environment.withdrawals.clone().map(|spec| (spec, plan.clone()));
-    Ok(Canonical { stores: stores::canonical(&texts)?, accepts, listed })
+    Ok(Canonical { stores, accepts, listed })
 }
 
 /// Of which versions names may be printed. An embargo counts as not yet over.

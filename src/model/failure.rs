@@ -43,6 +43,8 @@ pub enum Code {
     StoreUnreachable,
     /// No such snapshot, or none that may be used.
     SnapshotMissing,
+    /// The snapshot is held, or the last that a recovery could use: it may not be forgotten.
+    SnapshotHeld,
     /// A credential is missing or refused.
     Credentials,
     /// A disk is full.
@@ -65,6 +67,7 @@ impl Code {
             Self::Locked => "locked",
             Self::StoreUnreachable => "store-unreachable",
             Self::SnapshotMissing => "snapshot-missing",
+            Self::SnapshotHeld => "snapshot-held",
             Self::Credentials => "credentials",
             Self::NoSpace => "no-space",
             Self::Journal => "journal",

@@ -26,6 +26,9 @@ pub(crate) struct Facts {
     pub(crate) builders: BTreeMap<String, u32>,
     /// Which generation of which job is live and proven at the targets.
     pub(crate) live: BTreeMap<JobId, Digest>,
+    /// A filtered restore: whether the target holds a ledger already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) ledger_in_place: bool,
     /// What a filter left in, for the receipt's scope; `None` is everything.
     pub(crate) scope: Option<String>,
     /// The jobs asked for; empty is all.
@@ -101,6 +104,9 @@ pub(crate) struct VersionFacts {
     /// Whether it was erased as a whole.
     #[serde(default)]
     pub(crate) withdrawn: bool,
+    /// A filtered restore: whether it is not restored, but proven where it stands at the target.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) in_place: bool,
 }
 
 impl VersionFacts {

@@ -71,6 +71,9 @@ pub(crate) struct VerifyVersionParams {
 /// `VerifyCatalog`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VerifyCatalogParams {
+    /// The snapshot whose known findings count; a rebuild has none.
+    #[serde(default)]
+    pub(crate) snapshot: Option<Digest>,
     /// The dataset versions to prove.
     pub(crate) versions: Vec<(String, DatasetVersionId)>,
 }

@@ -29,6 +29,7 @@ pub(super) fn version(dataset: &str, version: &str) -> VersionFacts {
         artifacts: Digest::blake3(format!("{dataset} {version} artifacts").as_bytes()),
         catalog: Digest::blake3(format!("{dataset} {version} catalog").as_bytes()),
         withdrawn: false,
+        in_place: false,
     }
 }
 
@@ -73,6 +74,7 @@ pub(super) fn facts() -> Facts {
         server: "PostgreSQL 15 / PostGIS 3.3".to_owned(),
         builders: ["postgis", "search", "graph", "tiles"].map(|k| (k.to_owned(), 1)).into(),
         live: BTreeMap::new(),
+        ledger_in_place: false,
         scope: None,
         only: Vec::new(),
         reprove: false,

@@ -8,7 +8,7 @@ use super::targets::Database;
 use crate::access::SecretRef;
 use crate::canonical::CanonicalStores;
 use crate::model::{Code, Failure, RunId, RunMode, Zone};
-use crate::plan::{OptionValue, PostgisSpec, StoreSpec};
+use crate::plan::{Environment, OptionValue, PostgisSpec, StoreSpec};
 use crate::postgres::Durability;
 use crate::store::{Location, Store};
 
@@ -125,7 +125,9 @@ impl Place {
     }
 
     fn below(&self, name: &str) -> Self {
-        Self { url: format!("{}/{name}", self.url.trim_end_matches('/')), ..self.clone() }
+        let below = |url: &str| format!("{}/{name}", url.trim_end_matches('/'));
+        let zones = self.zones.iter().map(|(zone, url)| (*zone, below(url))).collect();
+        Self { url: below(&self.url), zones, ..self.clone() }
     }
 
     /// Takes the place for that of one file: the folder that it lies in, and its name there.
@@ -163,9 +165,22 @@ pub(crate) fn store(place: &Place) -> Result<Store, Failure> {
 /// Opens the canonical stores of a run.
 pub(crate) fn canonical(places: &Places) -> Result<CanonicalStores, Failure> {
     let place = &places.canonical;
-    let mut zones = BTreeMap::new();
-    for (zone, url) in &place.zones {
-        zones.insert(*zone, Store::open(&place.location(url)?)?);
-    }
-    Ok(CanonicalStores::new(store(place)?, zones))
+    Ok(CanonicalStores::new(store(place)?, zones(place)?))
+}
+
+/// Opens the stores of an environment's zones that have one of their own.
+pub(crate) fn zones_of(
+    environment: &Environment,
+    plan: &Path,
+) -> Result<BTreeMap<Zone, Store>, Failure> {
+    let file = std::path::absolute(plan).unwrap_or_else(|_| plan.to_owned());
+    zones(&Place::of(&environment.canonical, file.parent().unwrap_or(Path::new("/")))?)
+}
+
+fn zones(place: &Place) -> Result<BTreeMap<Zone, Store>, Failure> {
+    let open = |(zone, url): (&Zone, &String)| {
+        let store = Store::open(&place.location(url)?)?;
+        Ok::<_, Failure>((*zone, store))
+    };
+    place.zones.iter().map(open).collect()
 }

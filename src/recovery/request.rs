@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::governance::{self, Governance};
+use super::scope::NotCovered;
 use super::setting::Setting;
 use super::survey;
 use super::world::World;
@@ -116,17 +117,20 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, Refusal> {
     let mut world = open(&request, journal).await?;
     let git_commit = governance::judge(&request, &world.setting.environment).await?;
-    let facts = survey::facts(&world, &request).await?;
+    let (facts, not_covered) = survey::facts(&world, &request).await?;
     world.setting.versions = versions(&facts);
     world.setting.withdrawals.clone_from(&facts.withdrawals);
     world.redactor.show(world.setting.public());
-    let plan = in_scope(&request);
+    let mut plan = request.plan.clone();
+    // A projection of a part would be a lie.
+    plan.jobs.retain(|job, _| !not_covered.contains_key(job));
     let graph = compile(&plan, &facts, request.mode).map_err(Refusal::Problems)?;
     world.setting.public_jobs = public_jobs(&graph);
     world.redactor.show(world.setting.public());
     expected(&request, &graph)?;
     let actor = resolve_actor(request.governance.actor.as_deref());
-    let record = record(&request, &world, &facts, &actor, git_commit);
+    let mut record = record(&request, &world, &facts, &actor, git_commit);
+    record.not_covered = not_covered_of(&request, not_covered);
     Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
 }
 
@@ -147,15 +151,6 @@ fn public_jobs(graph: &RecoveryGraph) -> Vec<JobId> {
         params.label.is_some_and(PolicyLabel::is_public).then_some(params.job)
     });
     public.collect()
-}
-
-/// A filtered restore takes canonical objects alone: a projection of a part would be a lie.
-fn in_scope(request: &Request) -> LoadedPlan {
-    let mut plan = request.plan.clone();
-    if survey::scope(&request.filter).is_some() {
-        plan.jobs.clear();
-    }
-    plan
 }
 
 fn expected(request: &Request, graph: &RecoveryGraph) -> Result<(), Failure> {
@@ -193,18 +188,17 @@ fn record(
             ("postgis".to_owned(), facts.server.clone()),
         ]
         .into(),
-        not_covered: not_covered(request),
+        not_covered: Vec::new(),
         setting: crate::digest::Digest::blake3(b""),
     }
 }
 
-fn not_covered(request: &Request) -> Vec<String> {
+fn not_covered_of(request: &Request, jobs: NotCovered) -> Vec<String> {
     let mut list = Vec::new();
     if let Some(scope) = survey::scope(&request.filter) {
-        list.push(format!(
-            "all but {scope}; projections: run `coppice rebuild` once the rest is back"
-        ));
+        list.push(format!("all but {scope}"));
     }
+    list.extend(jobs.into_iter().map(|(job, why)| format!("{job}: {why}")));
     if request.mode == RunMode::Rehearse {
         list.push("the environment's own targets and their credentials".to_owned());
     }

@@ -6,6 +6,7 @@ use chrono::Utc;
 use futures::TryStreamExt;
 
 use super::request::Request;
+use super::scope::{NotCovered, narrow};
 use super::targets::Database;
 use super::withdrawn;
 use super::world::World;
@@ -25,7 +26,11 @@ use crate::store::{Store, Walked};
 const DOCUMENT_LIMIT: u64 = 64 << 20;
 
 /// Finds out what a plan is compiled with; writes nothing.
-pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Failure> {
+pub(super) async fn facts(
+    world: &World,
+    request: &Request,
+) -> Result<(Facts, NotCovered), Failure> {
+    let mut not_covered = NotCovered::new();
     let mut facts = Facts {
         environment: request.env.clone(),
         snapshot: None,
@@ -34,6 +39,7 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
         server: server(world).await?,
         builders: builders(),
         live: BTreeMap::new(),
+        ledger_in_place: false,
         scope: scope(&request.filter),
         only: request.only.clone(),
         reprove: request.reprove,
@@ -50,6 +56,10 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
             facts.snapshot = Some(snapshot(digest, &manifest, &content, &request.filter));
             facts.versions = sealed_versions(&content, &request.filter);
             embargoes(backup, &manifest, &mut facts.versions).await?;
+            if facts.scope.is_some() {
+                let has_ledger = manifest.ledger_head.is_some();
+                not_covered = narrow(world, request, &content, has_ledger, &mut facts).await?;
+            }
         }
         RunMode::Rebuild => {
             facts.versions = versions_in_place(world).await?;
@@ -58,7 +68,7 @@ pub(super) async fn facts(world: &World, request: &Request) -> Result<Facts, Fai
         RunMode::Rollback => facts.live = live(world, request).await?,
     }
     tighten(&mut facts, withdrawals)?;
-    Ok(facts)
+    Ok((facts, not_covered))
 }
 
 /// Labels as they stand after the withdrawals: only ever stricter.
@@ -214,12 +224,13 @@ fn sealed_versions(content: &SnapshotContent, filter: &Filter) -> Vec<VersionFac
             artifacts: version.artifacts,
             catalog: version.catalog,
             withdrawn: version.withdrawn,
+            in_place: false,
         })
         .collect()
 }
 
 /// What the canonical stores hold: by what the catalog and `checksums.json` say, and proven later.
-async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> {
+pub(super) async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> {
     let store = world.canonical.of_zone(Zone::Catalog);
     let withdrawals = world.withdrawals().await?;
     let mut facts = Vec::new();
@@ -240,6 +251,7 @@ async fn versions_in_place(world: &World) -> Result<Vec<VersionFacts>, Failure> 
             released: known.released,
             rows: described.rows,
             bytes: listed.iter().map(|(_, _, size)| size).sum(),
+            in_place: false,
         });
     }
     Ok(facts)

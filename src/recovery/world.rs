@@ -92,7 +92,10 @@ impl World {
     /// The stores that the run writes to.
     pub(crate) fn written(&self) -> Vec<&store::Store> {
         let mut stores: Vec<_> = self.canonical.all().collect();
-        stores.push(self.targets.store());
+        let projections = self.targets.store();
+        if stores.iter().all(|store| store.identity() != projections.identity()) {
+            stores.push(projections);
+        }
         stores
     }
 

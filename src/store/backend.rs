@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
 
-use super::{Meta, Pin, StoreError, Walked};
+use super::{Attributes, Meta, Pin, StoreError, Walked};
 
 /// The bytes of one object, in order.
 pub(crate) type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -72,7 +72,12 @@ pub(super) trait Backend: Send + Sync {
     ) -> Result<Commit, StoreError>;
 
     /// Starts an object of about `size` bytes that is not visible yet.
-    async fn stage(&self, key: &str, size: u64) -> Result<Box<dyn Staged>, StoreError>;
+    async fn stage(
+        &self,
+        key: &str,
+        size: u64,
+        attributes: &Attributes,
+    ) -> Result<Box<dyn Staged>, StoreError>;
 
     /// Takes an object away; says whether there was one.
     async fn delete(&self, key: &str) -> Result<bool, StoreError>;

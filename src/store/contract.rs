@@ -105,10 +105,6 @@ async fn writes_are_conditional(store: &Store) {
     let swap = |i: u32| store.compare_and_swap(key, i.to_string().into(), Some(&now));
     let won: Vec<bool> = futures::future::try_join_all((0..16).map(swap)).await.unwrap();
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
-    assert_eq!(store.copy_within(key, "work/copy").await.unwrap(), Some(Created::Written));
-    assert_eq!(store.copy_within(key, "work/copy").await.unwrap(), Some(Created::Exists));
-    assert_eq!(store.copy_within("work/none", "work/copy2").await.unwrap(), None);
-    assert_eq!(content(store, "work/copy").await, content(store, key).await);
 }
 
 async fn publication_is_verified(store: &Store) {
@@ -144,6 +140,35 @@ async fn publication_is_verified(store: &Store) {
         assert_eq!(content(store, key).await.unwrap(), bytes);
     }
     assert_eq!(keys_below(store, "raw").await, ["raw/large", "raw/none", "raw/small"]);
+
+    // One that somebody else has changed meanwhile is not replaced.
+    let expected = Expected { digest: Digest::blake3(b"x"), size: 1 };
+    let pin = store.head("raw/small").await.unwrap().unwrap().pin;
+    let replace = |pin: &Pin| {
+        let conflict = OnConflict::ReplaceIf(pin.clone());
+        store.publish("raw/small", whole(b"x", 1), &expected, conflict)
+    };
+    assert_eq!(replace(&pin).await.unwrap(), Published::Written);
+    assert_eq!(replace(&pin).await.unwrap(), Published::Exists);
+}
+
+/// What a store keeps beside the bytes of small and large objects alike.
+async fn attributes_are_kept(store: &Store) {
+    let attributes = Attributes {
+        content_type: Some("text/csv".to_owned()),
+        content_encoding: Some("gzip".to_owned()),
+        metadata: [("origin".to_owned(), "census".to_owned())].into(),
+        ..Attributes::default()
+    };
+    for bytes in [vec![1; 10], vec![2; 40 * MIB]] {
+        let expected = Expected { digest: Digest::blake3(&bytes), size: bytes.len() as u64 };
+        let bytes = whole(&bytes, MIB);
+        let done =
+            store.publish_as("raw/dressed", bytes, &expected, &attributes, OnConflict::Replace);
+        assert_eq!(done.await.unwrap(), Published::Written);
+        let (meta, _) = store.stream("raw/dressed", None).await.unwrap().unwrap();
+        assert_eq!(meta.attributes, attributes);
+    }
 }
 
 async fn reads_are_pinned(store: &Store) {
@@ -169,6 +194,7 @@ async fn impossible_names_are_refused(store: &Store) {
 async fn a_store_in_memory_keeps_the_contract() {
     let store = Store::open(&Location::new("memory://contract")).unwrap();
     suite(&store).await;
+    attributes_are_kept(&store).await;
     let again = Store::open(&Location::new("memory://contract")).unwrap();
     assert!(again.head("raw/small").await.unwrap().is_some(), "the same URL is the same store");
     assert!(store.can_hold("a\nb").is_err());

@@ -11,8 +11,8 @@ use super::backend::{Backend, Commit, Condition};
 use super::local::Local;
 use super::remote::Remote;
 use super::{
-    ByteStream, Created, Expected, Location, Meta, OWN, OnConflict, Pin, Published, StoreError,
-    Walked, publish,
+    Attributes, ByteStream, Created, Expected, Location, Meta, OWN, OnConflict, Pin, Published,
+    StoreError, Walked, publish,
 };
 
 /// A place with objects. Cheap to clone.
@@ -169,36 +169,20 @@ impl Store {
         expected: &Expected,
         on_conflict: OnConflict,
     ) -> Result<Published, StoreError> {
-        self.backend.can_hold(key)?;
-        publish::publish(&*self.backend, key, bytes, expected, on_conflict).await
+        self.publish_as(key, bytes, expected, &Attributes::default(), on_conflict).await
     }
 
-    /// Copies an object within the store to a key where there is none; says whether it did.
-    /// `None` if there is nothing to copy.
-    pub(crate) async fn copy_within(
+    /// Publishes as `publish` does, with what is to be kept beside the bytes.
+    pub(crate) async fn publish_as(
         &self,
-        from: &str,
-        to: &str,
-    ) -> Result<Option<Created>, StoreError> {
-        self.backend.can_hold(to)?;
-        let Some((meta, mut bytes)) = self.backend.open(from, None).await? else {
-            return Ok(None);
-        };
-        let mut staged = self.backend.stage(to, meta.size).await?;
-        loop {
-            match bytes.try_next().await {
-                Ok(Some(part)) => staged.write(part).await?,
-                Ok(None) => break,
-                Err(error) => {
-                    staged.abort().await?;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(Some(match staged.commit(Condition::Absent).await? {
-            Commit::Done => Created::Written,
-            Commit::Refused => Created::Exists,
-        }))
+        key: &str,
+        bytes: ByteStream,
+        expected: &Expected,
+        attributes: &Attributes,
+        on_conflict: OnConflict,
+    ) -> Result<Published, StoreError> {
+        self.backend.can_hold(key)?;
+        publish::publish(&*self.backend, key, bytes, expected, attributes, on_conflict).await
     }
 
     /// Takes an object away; says whether there was one.

@@ -1,5 +1,7 @@
 //! Locks on stores: a lease that is renewed, and taken over when its holder is gone.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -44,7 +46,9 @@ struct Record {
 #[derive(Debug)]
 pub(crate) struct TargetLock {
     store: Store,
+    key: String,
     record: Record,
+    until: Arc<AtomicI64>,
     renewal: JoinHandle<()>,
     lost: CancellationToken,
 }
@@ -57,23 +61,49 @@ impl TargetLock {
         holder: &Holder,
         lease: Duration,
     ) -> Result<Self, Failure> {
+        Self::take_at(store, KEY, holder, lease).await
+    }
+
+    /// Takes a lock under a key of its own, such as one that only says that somebody is at work.
+    pub(crate) async fn take_at(
+        store: &Store,
+        key: &str,
+        holder: &Holder,
+        lease: Duration,
+    ) -> Result<Self, Failure> {
         let record = Record::new(holder, lease);
-        let found = read(store).await?;
+        let found = read(store, key).await?;
         if let Some((found, _)) = &found
             && !found.may_be_taken(&record)
         {
             return Err(found.refusal(store));
         }
         let pin = found.as_ref().map(|(_, pin)| pin);
-        if !store.compare_and_swap(KEY, record.bytes()?, pin).await? {
-            return Err(match read(store).await? {
+        if !store.compare_and_swap(key, record.bytes()?, pin).await? {
+            return Err(match read(store, key).await? {
                 Some((winner, _)) => winner.refusal(store),
                 None => Failure::fenced(Code::Locked, format!("{} is locked", store.url())),
             });
         }
         let lost = CancellationToken::new();
-        let renewal = renew(store.clone(), record.clone(), lease, lost.clone());
-        Ok(Self { store: store.clone(), record, renewal: tokio::spawn(renewal), lost })
+        let until = Arc::new(AtomicI64::new(record.until.timestamp_millis()));
+        let renewal = Renewal {
+            store: store.clone(),
+            key: key.to_owned(),
+            lease,
+            until: until.clone(),
+            lost: lost.clone(),
+        };
+        let renewal = tokio::spawn(renewal.keep_up(record.clone()));
+        let (store, key) = (store.clone(), key.to_owned());
+        Ok(Self { store, key, record, until, renewal, lost })
+    }
+
+    /// Whether the lease is running, and was without a break: one that ran out while this
+    /// process slept may have been taken for gone, and is not taken up again.
+    pub(crate) fn holds(&self) -> bool {
+        let until = DateTime::from_timestamp_millis(self.until.load(Ordering::SeqCst));
+        !self.lost.is_cancelled() && until.is_some_and(|until| Utc::now() < until)
     }
 
     /// Cancelled when the lock is no longer ours: stop writing.
@@ -86,10 +116,10 @@ impl TargetLock {
         self.renewal.abort();
         // A renewal that was under way must not come after.
         let _aborted = (&mut self.renewal).await;
-        let Some((found, pin)) = read(&self.store).await? else { return Ok(()) };
+        let Some((found, pin)) = read(&self.store, &self.key).await? else { return Ok(()) };
         if found.is_of(&self.record) {
             let released = Record { released: true, until: Utc::now(), ..found };
-            self.store.compare_and_swap(KEY, released.bytes()?, Some(&pin)).await?;
+            self.store.compare_and_swap(&self.key, released.bytes()?, Some(&pin)).await?;
         }
         Ok(())
     }
@@ -159,48 +189,75 @@ fn is_alive(pid: u32) -> bool {
     std::path::Path::new("/proc").join(pid.to_string()).exists()
 }
 
-async fn read(store: &Store) -> Result<Option<(Record, Pin)>, Failure> {
-    let Some((bytes, meta)) = store.read(KEY, LIMIT).await? else { return Ok(None) };
+async fn read(store: &Store, key: &str) -> Result<Option<(Record, Pin)>, Failure> {
+    let Some((bytes, meta)) = store.read(key, LIMIT).await? else { return Ok(None) };
     let record = serde_json::from_slice(&bytes).map_err(|error| {
         Failure::fenced(Code::Locked, format!("failed to read the lock of {}", store.url()))
             .because(&error)
-            .hint(format!("look at {KEY} there by hand"))
+            .hint(format!("look at {key} there by hand"))
     })?;
     Ok(Some((record, meta.pin)))
 }
 
-/// Renews three times per lease. Lost when another has it, or when the lease ran out because the
-/// store could not be reached.
-async fn renew(store: Store, mut record: Record, lease: Duration, lost: CancellationToken) {
-    loop {
-        tokio::time::sleep(lease / 3).await;
-        match renew_once(&store, &record, lease).await {
-            Ok(Some(renewed)) => record = renewed,
-            Ok(None) => break,
-            Err(error) => {
-                tracing::warn!(store = store.url(), error = %error.message, "lock not renewed");
-                if record.until < Utc::now() {
-                    break;
+/// Says who holds the lock under a key, if anybody does; one whose lease ran out is held by
+/// nobody. `grace` is for clocks that are apart.
+pub(crate) async fn standing(
+    store: &Store,
+    key: &str,
+    grace: Duration,
+) -> Result<Option<Failure>, Failure> {
+    let Some((found, _)) = read(store, key).await? else { return Ok(None) };
+    let holder = Holder { name: String::new(), run: found.run, epoch: 0 };
+    let own = Record::new(&holder, Duration::ZERO);
+    let late = Record { until: found.until + grace, ..found };
+    Ok((!late.may_be_taken(&own)).then(|| late.refusal(store)))
+}
+
+/// Keeps a lease running.
+struct Renewal {
+    store: Store,
+    key: String,
+    lease: Duration,
+    until: Arc<AtomicI64>,
+    lost: CancellationToken,
+}
+
+impl Renewal {
+    /// Renews three times per lease. Lost when another has it, or when the lease ran out because
+    /// the store could not be reached or this process slept.
+    async fn keep_up(self, mut record: Record) {
+        loop {
+            tokio::time::sleep(self.lease / 3).await;
+            match self.once(&record).await {
+                Ok(Some(renewed)) => {
+                    self.until.store(renewed.until.timestamp_millis(), Ordering::SeqCst);
+                    record = renewed;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    let store = self.store.url();
+                    tracing::warn!(store, error = %error.message, "lock not renewed");
+                    if record.until < Utc::now() {
+                        break;
+                    }
                 }
             }
         }
+        self.lost.cancel();
     }
-    lost.cancel();
-}
 
-async fn renew_once(
-    store: &Store,
-    record: &Record,
-    lease: Duration,
-) -> Result<Option<Record>, Failure> {
-    let Some((found, pin)) = read(store).await? else { return Ok(None) };
-    if !found.is_of(record) || found.released {
-        return Ok(None);
+    async fn once(&self, record: &Record) -> Result<Option<Record>, Failure> {
+        let Some((found, pin)) = read(&self.store, &self.key).await? else { return Ok(None) };
+        let over = found.until < Utc::now() && self.key != KEY;
+        if !found.is_of(record) || found.released || over {
+            return Ok(None);
+        }
+        let renewed = Record { until: Utc::now() + self.lease, ..found };
+        let bytes = renewed.bytes()?;
+        let done: Result<bool, StoreError> =
+            self.store.compare_and_swap(&self.key, bytes, Some(&pin)).await;
+        Ok(done?.then_some(renewed))
     }
-    let renewed = Record { until: Utc::now() + lease, ..found };
-    let bytes = renewed.bytes()?;
-    let done: Result<bool, StoreError> = store.compare_and_swap(KEY, bytes, Some(&pin)).await;
-    Ok(done?.then_some(renewed))
 }
 
 #[cfg(test)]
@@ -249,7 +306,7 @@ mod tests {
             tokio::time::sleep(lease * 2).await;
             let taken = TargetLock::take(&store, &holder(3), lease * 100).await.unwrap();
             kept.release().await.unwrap();
-            let (record, pin) = read(&store).await.unwrap().unwrap();
+            let (record, pin) = read(&store, KEY).await.unwrap().unwrap();
             assert!(record.is_of(&taken.record) && !record.released);
             // A process of this machine that is gone need not be waited for.
             let dead = Record { pid: u32::MAX, ..record };
@@ -262,7 +319,7 @@ mod tests {
     async fn a_holder_learns_that_it_lost_the_lock() {
         let (_folder, [store, _]) = places();
         let lock = TargetLock::take(&store, &holder(1), Duration::from_millis(60)).await.unwrap();
-        let (record, pin) = read(&store).await.unwrap().unwrap();
+        let (record, pin) = read(&store, KEY).await.unwrap().unwrap();
         let other = Record { run: RunId::now(), epoch: 2, ..record };
         assert!(store.compare_and_swap(KEY, other.bytes().unwrap(), Some(&pin)).await.unwrap());
         tokio::time::timeout(Duration::from_secs(5), lock.lost().cancelled()).await.unwrap();

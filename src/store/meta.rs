@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Attributes;
 use crate::digest::Digest;
 
 /// What tells one state of an object from another: the store's etag and version. Of a file: its
@@ -26,6 +27,9 @@ pub(crate) struct Meta {
     pub(crate) pin: Pin,
     /// When it was last modified.
     pub(crate) modified: DateTime<Utc>,
+    /// What the store keeps beside its bytes: told when it is opened, not when it is listed.
+    #[serde(default)]
+    pub(crate) attributes: Attributes,
 }
 
 /// What a walk comes upon.
@@ -71,12 +75,14 @@ pub(crate) struct Expected {
 }
 
 /// What happens when there is an object under the key already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OnConflict {
     /// It stays.
     Keep,
     /// It is replaced.
     Replace,
+    /// It is replaced if it is in this state still.
+    ReplaceIf(Pin),
 }
 
 /// What a publication came to.
@@ -84,7 +90,7 @@ pub(crate) enum OnConflict {
 pub(crate) enum Published {
     /// The object is there now, and durable.
     Written,
-    /// There was one already; it is untouched.
+    /// There was one already, in another state than the one to be replaced; it is untouched.
     Exists,
     /// The bytes are not those that were expected; nothing is visible under the key.
     Differs {

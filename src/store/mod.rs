@@ -1,5 +1,6 @@
 //! How are bytes read and published safely? Stores by URL, verified writes, pinned reads, locks.
 
+mod attributes;
 mod backend;
 mod error;
 mod facade;
@@ -20,11 +21,12 @@ mod crash;
 #[cfg(test)]
 pub(crate) use contract::nasty_keys;
 
+pub(crate) use attributes::Attributes;
 pub(crate) use backend::ByteStream;
 pub(crate) use error::StoreError;
 pub(crate) use facade::Store;
 pub(crate) use keys::OWN;
 pub(crate) use location::Location;
-pub(crate) use lock::{Holder, TargetLock};
+pub(crate) use lock::{Holder, TargetLock, standing};
 pub(crate) use marker::{check_marker, read_marker, write_marker};
 pub(crate) use meta::{Created, Expected, Meta, OnConflict, Pin, Published, Walked};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 
 use super::backend::{Backend, Commit, Condition, Staged};
-use super::{ByteStream, Expected, OnConflict, Published, StoreError};
+use super::{Attributes, ByteStream, Expected, OnConflict, Published, StoreError};
 use crate::digest::{Blake3Hasher, Digest};
 
 /// Below this, hashing costs less than handing it to another thread.
@@ -15,9 +15,10 @@ pub(super) async fn publish(
     key: &str,
     bytes: ByteStream,
     expected: &Expected,
+    attributes: &Attributes,
     on_conflict: OnConflict,
 ) -> Result<Published, StoreError> {
-    let mut staged = backend.stage(key, expected.size).await?;
+    let mut staged = backend.stage(key, expected.size, attributes).await?;
     let (digest, size) = match fill(&mut *staged, bytes, expected.size, key).await {
         Ok(found) => found,
         Err(error) => {
@@ -32,6 +33,7 @@ pub(super) async fn publish(
     let condition = match on_conflict {
         OnConflict::Keep => Condition::Absent,
         OnConflict::Replace => Condition::Any,
+        OnConflict::ReplaceIf(pin) => Condition::Is(pin),
     };
     Ok(match staged.commit(condition).await? {
         Commit::Done => Published::Written,

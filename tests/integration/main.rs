@@ -17,6 +17,7 @@ mod interrupted;
 mod rehearsal;
 mod secrecy;
 mod sibling;
+mod snapshots;
 mod standing;
 mod targets;
 mod usage;

@@ -58,7 +58,7 @@ impl BackupStore {
     }
 
     /// Reads a small blob as it is, unproven.
-    pub(super) async fn blob(&self, name: &Digest) -> Result<Bytes, BackupError> {
+    pub(crate) async fn blob(&self, name: &Digest) -> Result<Bytes, BackupError> {
         match self.store().read(&Self::blob_key(name), LIMIT).await? {
             Some((bytes, _)) => Ok(bytes),
             None => Err(BackupError::Missing { name: *name }),

@@ -82,27 +82,29 @@ impl BackupStore {
             let Some(Ok(snapshot)) = hex.map(|hex| format!("blake3:{hex}").parse::<Digest>())
             else {
                 let hint = "it is no snapshot; take it out of the folder by hand";
-                return Ok(Err(Finding::blocking(FindingKind::Unreadable, hint).at(key)));
+                return Ok(Some(Err(Finding::blocking(FindingKind::Unreadable, hint).at(key))));
             };
             match self.manifest(&snapshot).await {
-                Ok(manifest) => Ok(Ok(listed(snapshot, manifest))),
+                Ok(manifest) => Ok(Some(Ok(listed(snapshot, manifest)))),
+                // Forgotten since the folder was listed.
+                Err(BackupError::NoSnapshot { .. }) => Ok(None),
                 Err(error) => match error.finding() {
                     Some(kind) => {
                         let hint = "the manifest is damaged; copy it again from a replica";
-                        Ok(Err(Finding::blocking(kind, hint).at(key)))
+                        Ok(Some(Err(Finding::blocking(kind, hint).at(key))))
                     }
                     None if matches!(error, BackupError::Version { .. }) => {
                         let hint = "it was sealed by a later version of coppice";
-                        Ok(Err(Finding::warning(FindingKind::Unreadable, hint).at(key)))
+                        Ok(Some(Err(Finding::warning(FindingKind::Unreadable, hint).at(key))))
                     }
                     None => Err(error),
                 },
             }
         };
-        let read: Vec<Result<Listed, Finding>> =
+        let read: Vec<Option<Result<Listed, Finding>>> =
             futures::stream::iter(names).map(read).buffered(AT_ONCE).try_collect().await?;
         let (mut snapshots, mut damaged) = (Vec::new(), Vec::new());
-        for found in read {
+        for found in read.into_iter().flatten() {
             match found {
                 Ok(listed) => snapshots.push(listed),
                 Err(finding) => damaged.push(Finding { zone: None, ..finding }),

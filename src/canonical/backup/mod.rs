@@ -6,6 +6,6 @@ mod error;
 mod open;
 
 pub(crate) use blobs::{Blob, PIECE, Piece};
-pub(crate) use choose::{Accepts, Choice, Listing};
+pub(crate) use choose::{Accepts, Choice, Listed, Listing};
 pub(crate) use error::BackupError;
 pub(crate) use open::BackupStore;

@@ -23,7 +23,7 @@ struct Format {
     version: u32,
 }
 
-/// A place with snapshots. Read-only for everything but sealing.
+/// A place with snapshots. Read-only for everything but sealing and upkeep.
 #[derive(Debug, Clone)]
 pub(crate) struct BackupStore {
     store: Store,

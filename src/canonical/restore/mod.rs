@@ -1,5 +1,6 @@
 //! How do objects get back? Hashed while written, never visible under their key unless right.
 
+mod aside;
 mod object;
 mod outcome;
 mod preflight;

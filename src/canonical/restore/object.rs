@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{StreamExt, TryStreamExt};
 
 use super::Existing;
+use super::aside::Aside;
 use super::shard::{Outcome, Restore};
 use crate::canonical::compare::{described, difference, finding, measure};
 use crate::canonical::layout::is_mutable;
@@ -12,6 +13,9 @@ use crate::store::{ByteStream, Expected, OWN, OnConflict, Published, Store, Stor
 
 const DAMAGED: &str = "the backup's blob is damaged; restore the object from another snapshot or \
                        from a replica of the backup store";
+const UNREADABLE: &str = "what is there cannot be read, so it is not replaced; move it away by hand, \
+                          then restore again";
+const OWN_PLACE: &str = "no snapshot holds such a key; find out who made this one";
 const UNWRITABLE: &str = "the target cannot hold it; restore it elsewhere by hand";
 
 /// Why the source of a publication broke off, kept apart from what the target says.
@@ -21,6 +25,10 @@ impl Restore<'_> {
     pub(super) async fn object(&self, entry: &Entry) -> Result<Outcome, Failure> {
         if self.cancel.is_cancelled() {
             return Err(Failure::cancelled());
+        }
+        if entry.key.starts_with(OWN) {
+            let kind = FindingKind::Unreadable;
+            return Ok(Outcome::Found(finding(kind, entry, "a key of coppice's own", OWN_PLACE)));
         }
         let store = self.stores.of_key(&entry.key);
         match self.place(store, entry).await {
@@ -56,11 +64,18 @@ impl Restore<'_> {
             Err(BackupError::Store(error)) if !error.is_of_one_object() => return Err(error),
             Err(error) => return Ok(unusable(entry, &error)),
         };
-        if there {
-            let aside = format!("{OWN}displaced/{}/{}", self.run, entry.key);
-            store.copy_within(&entry.key, &aside).await?;
+        if !there {
+            return self.publish(store, entry, bytes, None).await;
         }
-        self.publish(store, entry, bytes, there).await
+        match self.put_aside(store, &entry.key).await {
+            Ok(aside) => self.publish(store, entry, bytes, aside).await,
+            Err(error @ StoreError::CannotHold { .. }) => Err(error),
+            Err(error) if error.is_of_one_object() => {
+                let kind = FindingKind::Unreadable;
+                Ok(Outcome::Found(finding(kind, entry, error.in_full(), UNREADABLE)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the object at the target has the right content already.
@@ -85,13 +100,18 @@ impl Restore<'_> {
         store: &Store,
         entry: &Entry,
         bytes: ByteStream,
-        displaced: bool,
+        aside: Option<Aside>,
     ) -> Result<Outcome, StoreError> {
         let broken = Broken::default();
         let bytes = self.watched(bytes, broken.clone());
         let expected = Expected { digest: entry.digest, size: entry.size };
-        let conflict = if displaced { OnConflict::Replace } else { OnConflict::Keep };
-        let published = store.publish(&entry.key, bytes, &expected, conflict).await;
+        // What has changed since it was put aside is not lost: the next try puts it aside too.
+        let conflict = match &aside {
+            Some(aside) => OnConflict::ReplaceIf(aside.pin.clone()),
+            None => OnConflict::Keep,
+        };
+        let attributes = entry.attributes();
+        let published = store.publish_as(&entry.key, bytes, &expected, &attributes, conflict).await;
         let source = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (published, source) {
             (_, Some(error)) if !error.is_of_one_object() => Err(error),
@@ -99,7 +119,10 @@ impl Restore<'_> {
                 let kind = FindingKind::Unreadable;
                 Ok(Outcome::Found(finding(kind, entry, error.in_full(), DAMAGED)))
             }
-            (Ok(Published::Written), None) => Ok(Outcome::Restored { displaced }),
+            (Ok(Published::Written), None) => {
+                let displaced = aside.map(|aside| aside.finding(entry, &self.run));
+                Ok(Outcome::Restored { displaced })
+            }
             (Ok(Published::Differs { digest, size }), None) => {
                 let kind = difference(entry, &digest, size).unwrap_or(FindingKind::Altered);
                 Ok(Outcome::Found(finding(kind, entry, described(&digest, size), DAMAGED)))

@@ -35,7 +35,7 @@ pub(crate) struct Restore<'a> {
 
 /// What became of one object.
 pub(super) enum Outcome {
-    Restored { displaced: bool },
+    Restored { displaced: Option<Finding> },
     Kept,
     Conflict,
     Found(Finding),
@@ -79,7 +79,8 @@ impl Restore<'_> {
                 Outcome::Restored { displaced } => {
                     done.restored += 1;
                     done.bytes += entry.size;
-                    done.displaced += u64::from(displaced);
+                    done.displaced += u64::from(displaced.is_some());
+                    done.findings.extend(displaced);
                 }
                 Outcome::Kept => done.kept += 1,
                 Outcome::Conflict => done.conflicts.push(entry.key),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::canonical::backup::{BackupError, BackupStore};
 use crate::canonical::layout::{is_mutable, part_of};
-use crate::canonical::manifest::ShardRef;
+use crate::canonical::manifest::{ShardRef, State};
 use crate::canonical::shard::{Entry, LONGEST};
 use crate::model::{Finding, FindingKind, Zone};
 
@@ -85,6 +85,11 @@ impl Collector {
             self.cut(&prefix).await?;
         }
         Ok(())
+    }
+
+    /// What could not be read, or had changed or gone and may not, makes it suspect.
+    pub(super) fn state(&self) -> State {
+        if self.findings.iter().any(Finding::blocks) { State::Suspect } else { State::Clean }
     }
 
     /// Names what the former snapshot had and the walk did not meet, where that may not be.

@@ -28,13 +28,20 @@ impl Former {
             (&other.environment, &other.store, &other.zones)
                 == (&source.environment, &source.store, &source.zones)
         };
-        let listing = backup.list().await?;
-        let mut found = listing.snapshots.iter();
-        let found = found.find(|s| s.state == State::Clean && same(&s.source));
-        let Some(found) = found else { return Ok(None) };
-        let manifest = backup.manifest(&found.snapshot).await?;
-        let entries = Cursor::new(backup, manifest.shards);
-        Ok(Some(Self { as_of: manifest.as_of, entries }))
+        loop {
+            let listing = backup.list().await?;
+            let mut found = listing.snapshots.iter();
+            let found = found.find(|s| s.state == State::Clean && same(&s.source));
+            let Some(found) = found else { return Ok(None) };
+            let manifest = match backup.manifest(&found.snapshot).await {
+                // Forgotten meanwhile, for a newer one: of the blobs that it names none is
+                // pruned while this snapshot is announced.
+                Err(BackupError::NoSnapshot { .. }) => continue,
+                read => read?,
+            };
+            let entries = Cursor::new(backup, manifest.shards);
+            return Ok(Some(Self { as_of: manifest.as_of, entries }));
+        }
     }
 
     /// Whether an object looks as it did, so surely that it need not be read again.

@@ -1,6 +1,7 @@
 //! How does a store become a snapshot? Walked references first, each object read once, the
 //! manifest last.
 
+mod checks;
 mod collect;
 mod copy;
 mod former;

@@ -17,8 +17,10 @@ pub(crate) struct SealOptions {
     pub(crate) plan_files: Vec<(String, Bytes)>,
     /// What the catalog says of each dataset version; one that is absent is denied later.
     pub(crate) labels: BTreeMap<(String, DatasetVersionId), PolicyLabel>,
-    /// What the checks of catalog, ledger and policy found.
+    /// What was found of the ledger before the walk.
     pub(crate) known_findings: Vec<Finding>,
+    /// Whether the catalogs are held against the bytes that were sealed.
+    pub(crate) catalogs: bool,
     /// How many objects are read at once.
     pub(crate) at_once: usize,
     /// How many bytes of objects are in memory at once.
@@ -32,6 +34,7 @@ impl Default for SealOptions {
             plan_files: Vec::new(),
             labels: BTreeMap::new(),
             known_findings: Vec::new(),
+            catalogs: false,
             at_once: 16,
             memory: 128 * 1024 * 1024,
         }

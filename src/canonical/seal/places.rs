@@ -5,7 +5,7 @@ use crate::canonical::CanonicalStores;
 use crate::canonical::backup::BackupStore;
 use crate::canonical::manifest::Source;
 use crate::model::{Code, Failure};
-use crate::store::read_marker;
+use crate::store::{Store, read_marker};
 
 /// Says where the objects come from.
 pub(super) async fn source(
@@ -39,6 +39,9 @@ pub(super) async fn check_places(from: &CanonicalStores, to: &BackupStore) -> Re
             _ if store.identity() == to.store().identity() => {
                 format!("failed to seal {} into itself", store.url())
             }
+            _ if from.all().any(|other| lies_within(store, other)) => {
+                format!("failed to seal {}: it lies in the store of another zone", store.url())
+            }
             _ if BackupStore::is_at(store).await? => {
                 format!("failed to seal {}: it is a backup store", store.url())
             }
@@ -48,4 +51,12 @@ pub(super) async fn check_places(from: &CanonicalStores, to: &BackupStore) -> Re
             .hint("--from is the canonical store, --to a place of its own for the snapshots"));
     }
     Ok(())
+}
+
+/// One store in another would be walked twice.
+fn lies_within(store: &Store, other: &Store) -> bool {
+    match (store.local_root(), other.local_root()) {
+        (Some(a), Some(b)) => a != b && a.starts_with(b),
+        _ => false,
+    }
 }

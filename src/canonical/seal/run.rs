@@ -16,9 +16,11 @@ use super::places::{check_places, source};
 use super::{SealOptions, Sealed};
 use crate::canonical::CanonicalStores;
 use crate::canonical::backup::{BackupStore, PIECE};
+use crate::canonical::catalogs::Catalogs;
 use crate::canonical::layout::{is_mutable, media_type, version_of};
-use crate::canonical::manifest::{self, Manifest, PlanFile, Source, State};
+use crate::canonical::manifest::{self, Manifest, PlanFile};
 use crate::canonical::shard::{Entry, Seen};
+use crate::canonical::upkeep::Announcement;
 use crate::digest::Digest;
 use crate::model::{Code, Failure, Finding, FindingKind, Meter, PolicyLabel, Zone};
 use crate::store::{ByteStream, Meta, Store, StoreError};
@@ -36,6 +38,20 @@ pub(crate) async fn seal(
     cancel: &CancellationToken,
 ) -> Result<Sealed, Failure> {
     check_places(from, to).await?;
+    let announced = Announcement::make(to, cancel).await?;
+    let sealed = seal_announced(from, to, options, meter, cancel, &announced).await;
+    announced.end().await;
+    sealed
+}
+
+async fn seal_announced(
+    from: &CanonicalStores,
+    to: &BackupStore,
+    options: SealOptions,
+    meter: &Meter,
+    cancel: &CancellationToken,
+    announced: &Announcement,
+) -> Result<Sealed, Failure> {
     let as_of = Utc::now();
     let source = source(from, &options).await?;
     let ledger = Ledger::read(from.of_zone(Zone::Audit), as_of).await?;
@@ -58,49 +74,65 @@ pub(crate) async fn seal(
         let message = format!("failed to seal {}: it holds no object", source.store);
         return Err(Failure::permanent(Code::Usage, message).hint("check the URL after --from"));
     }
-    publish(to, options, source, as_of, ledger.head, collected).await
-}
-
-async fn publish(
-    to: &BackupStore,
-    options: SealOptions,
-    source: Source,
-    as_of: DateTime<Utc>,
-    ledger_head: Option<Digest>,
-    collected: Collector,
-) -> Result<Sealed, Failure> {
-    let mut plan_files = Vec::new();
-    for (path, bytes) in options.plan_files {
-        let (digest, size) = (Digest::blake3(&bytes), bytes.len() as u64);
-        to.put(&digest, bytes).await?;
-        plan_files.push(PlanFile { path, digest, size });
+    let mut known = options.known_findings;
+    if options.catalogs {
+        let shards = &collected.shards;
+        let catalogs = Catalogs { stores: from, backup: to, shards, meant: &|_| true };
+        known.extend(catalogs.findings(&collected.findings).await?);
     }
-    plan_files.sort_by(|a, b| a.path.cmp(&b.path));
-    let suspect = collected.findings.iter().any(Finding::blocks);
-    let mut findings = collected.findings;
-    findings.extend(options.known_findings);
     let manifest = Manifest {
         version: manifest::VERSION,
-        state: if suspect { State::Suspect } else { State::Clean },
+        state: collected.state(),
         as_of,
         sealed_at: Utc::now(),
         source,
-        ledger_head,
-        known_findings: findings.clone(),
-        shards: collected.shards,
-        plan_files,
+        ledger_head: ledger.head,
+        known_findings: [std::mem::take(&mut collected.findings), known].concat(),
+        all_findings: None,
+        shards: std::mem::take(&mut collected.shards),
+        plan_files: plan_files(to, options.plan_files).await?,
     };
+    publish(to, manifest, &collected, announced).await
+}
+
+async fn plan_files(
+    to: &BackupStore,
+    files: Vec<(String, Bytes)>,
+) -> Result<Vec<PlanFile>, Failure> {
+    let mut sealed = Vec::new();
+    for (path, bytes) in files {
+        let (digest, size) = (Digest::blake3(&bytes), bytes.len() as u64);
+        to.put(&digest, bytes).await?;
+        sealed.push(PlanFile { path, digest, size });
+    }
+    sealed.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(sealed)
+}
+
+/// Writes the manifest, if nothing that it names can have been pruned meanwhile.
+async fn publish(
+    to: &BackupStore,
+    mut manifest: Manifest,
+    collected: &Collector,
+    announced: &Announcement,
+) -> Result<Sealed, Failure> {
+    // What blocks is listed first.
+    manifest.known_findings.sort_by_key(|finding| !finding.blocks());
+    let findings = manifest.known_findings.clone();
+    manifest.all_findings = to.put_findings(&mut manifest.known_findings).await?;
+    manifest.sealed_at = Utc::now();
+    announced.check()?;
     let snapshot = to.seal(&manifest).await?;
     Ok(Sealed {
         snapshot,
         state: manifest.state,
-        as_of,
+        as_of: manifest.as_of,
         objects: manifest.objects(),
         bytes: manifest.total_bytes(),
         objects_copied: collected.objects_copied,
         bytes_copied: collected.bytes_copied,
         objects_reused: collected.objects_reused,
-        ledger_head,
+        ledger_head: manifest.ledger_head,
         findings,
     })
 }
@@ -250,13 +282,17 @@ impl Sealer<'_> {
     }
 
     fn entry(&self, meta: Meta, copied: &super::copy::Copied) -> Entry {
+        let kept = meta.attributes;
         Entry {
             size: copied.digests.size,
             digest: copied.digests.blake3,
             sha256: copied.digests.sha256,
             pieces: copied.pieces,
             zone: Zone::of_key(&meta.key),
-            content_type: media_type(&meta.key).to_owned(),
+            content_type: kept.content_type.unwrap_or_else(|| media_type(&meta.key).to_owned()),
+            content_encoding: kept.content_encoding,
+            headers: kept.headers,
+            metadata: kept.metadata,
             dataset_version_id: version_of(&meta.key).map(|(_, version)| version),
             policy_label: self.label(&meta.key),
             seen: Seen { etag: meta.pin.etag, modified: meta.modified },

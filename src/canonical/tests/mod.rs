@@ -2,6 +2,8 @@
 //! damage with its finding.
 
 mod damage;
+mod kept;
 mod ledger;
 mod round;
 mod scene;
+mod upkeep;

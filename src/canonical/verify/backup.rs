@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,12 @@ pub(crate) async fn verify_backup(
                 Some(kind) => findings.push(of_shard(shard, kind, &error)),
                 None => return Err(error.into()),
             },
+        }
+    }
+    if let Err(error) = backup.known_findings(manifest).await {
+        match error.finding() {
+            Some(kind) => findings.push(of_known(manifest, kind, &error)),
+            None => return Err(error.into()),
         }
     }
     for file in &manifest.plan_files {
@@ -149,6 +155,14 @@ fn of_shard(shard: &ShardRef, kind: FindingKind, error: &BackupError) -> Finding
     Finding { zone: Some(shard.zone), ..finding }
 }
 
+/// Without the list of what was known, a recovery takes every defect for a new one.
+fn of_known(manifest: &Manifest, kind: FindingKind, error: &BackupError) -> Finding {
+    let hint = "the list of known findings is damaged; copy its blob again from a replica";
+    let blob = manifest.all_findings.as_ref().map(|all| BackupStore::blob_key(&all.digest));
+    let finding = Finding::blocking(kind, hint).at(blob.unwrap_or_default());
+    Finding { zone: None, ..finding.differs("all that the stores were known for", error) }
+}
+
 fn of_plan_file(path: &str, digest: Digest, size: u64) -> Entry {
     Entry {
         key: format!("plan file {path}"),
@@ -158,6 +172,9 @@ fn of_plan_file(path: &str, digest: Digest, size: u64) -> Entry {
         pieces: None,
         zone: Zone::Other,
         content_type: String::new(),
+        content_encoding: None,
+        headers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
         dataset_version_id: None,
         policy_label: None,
         seen: crate::canonical::Seen { etag: None, modified: chrono::DateTime::UNIX_EPOCH },

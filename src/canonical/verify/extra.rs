@@ -5,7 +5,8 @@ use futures::TryStreamExt;
 use crate::canonical::backup::BackupStore;
 use crate::canonical::cursor::Cursor;
 use crate::canonical::layout::{CHECKPOINTS, HEADS, RECORDS, part_of, version_of};
-use crate::canonical::{CanonicalStores, Filter, Manifest};
+use crate::canonical::verify::Verify;
+use crate::canonical::{CanonicalStores, Filter, Manifest, ShardRef};
 use crate::model::{Failure, Finding, FindingKind};
 use crate::store::Walked;
 
@@ -37,6 +38,32 @@ pub(crate) async fn extra_objects(
         }
     }
     Ok(findings)
+}
+
+impl Verify<'_> {
+    /// Names what lies in a version's folder beside what the shards of that folder list; of other
+    /// folders nothing is said.
+    pub(crate) async fn extra_in_version(
+        &self,
+        shards: &[&ShardRef],
+    ) -> Result<Vec<Finding>, Failure> {
+        let Some(prefix) = shards.first().map(|shard| shard.prefix.as_str()) else {
+            return Ok(Vec::new());
+        };
+        if version_of(&format!("{prefix}x")).is_none() {
+            return Ok(Vec::new());
+        }
+        let mut cursor = Cursor::new(self.backup, shards.iter().map(|shard| (*shard).clone()));
+        let mut walk = self.stores.of_key(prefix).walk(prefix);
+        let (mut findings, mut passed) = (Vec::new(), Vec::new());
+        while let Some(walked) = walk.try_next().await? {
+            if cursor.at(walked.name(), &mut passed).await?.is_none() {
+                findings.push(extra(&walked, &[prefix].into()));
+            }
+            passed.clear();
+        }
+        Ok(findings)
+    }
 }
 
 fn extra(walked: &Walked, listed: &BTreeSet<&str>) -> Finding {

@@ -44,32 +44,46 @@ pub(super) fn recover(steps: &mut Steps, spec: &PlanSpec, facts: &Facts, from: &
         restore(steps, StepKind::RestoreObjects, &["restore", "catalog"], after, &source);
         verify(steps, Zone::Catalog, &["restore", "catalog"], &source);
     }
-    let after = vec![
+    // What a filtered restore leaves alone and a job reads is proven where it stands.
+    for version in facts.versions.iter().filter(|version| version.in_place) {
+        let mut after = vec![succeeded(&["fence"])];
+        after.extend(steps.each(When::Ended, |step| step.kind == StepKind::RestoreObjects));
+        verify_version(steps, &version.dataset, &version.version, Some(version.bytes), after);
+    }
+    let mut after = vec![
         succeeded(&["fence"]),
         succeeded(&["verify", "objects", "catalog"]),
         ended(&["verify", "objects", "processed"]),
         ended(&["verify", "objects", "raw"]),
     ];
+    after.extend(steps.each(When::Ended, |step| step.kind == StepKind::VerifyVersion));
     let every = facts.versions.iter().map(|v| (v.dataset.clone(), v.version.clone()));
-    verify_catalog(steps, every.collect(), after);
+    verify_catalog(steps, every.collect(), Some(snapshot), after);
     if let Some(size) = from.part(Zone::Audit, Part::Records) {
         let source = Source { snapshot, zone: Zone::Audit, part: Part::Records, size };
         let after = vec![succeeded(&["fence"])];
         restore(steps, StepKind::RestoreLedger, &["restore", "ledger"], after, &source);
     }
-    verify_ledger(steps, spec, Some(snapshot));
+    let in_scope = [Part::Records, Part::Head].iter().any(|p| from.part(Zone::Audit, *p).is_some());
+    let ledger = facts.scope.is_none() || facts.ledger_in_place || in_scope;
+    if ledger {
+        verify_ledger(steps, spec, Some(snapshot));
+    }
 
     let moved = steps.each(When::Ended, |step| {
         matches!(step.kind, StepKind::RestoreObjects | StepKind::VerifyObjects)
     });
     let after = [vec![succeeded(&["fence"])], moved].concat();
     gate(steps, &GateParams::Manifest, after, "every object is what the manifest says");
-    ledger_gate(steps);
+    if ledger {
+        ledger_gate(steps);
+    }
     for version in &facts.versions {
         let after = vec![
             succeeded(&["fence"]),
             ended(&["verify", "objects", "processed"]),
             ended(&["verify", "objects", "catalog"]),
+            ended(&["verify", "version", &segment(&version.version)]),
             ended(&["verify", "catalog"]),
         ];
         intact_gate(steps, &version.dataset, &version.version, after);
@@ -121,20 +135,12 @@ pub(super) fn prove_in_place(
 ) {
     for (dataset, version) in versions {
         let held = facts.versions.iter().find(|v| &v.version == version);
-        let params = VerifyVersionParams { dataset: dataset.clone(), version: version.clone() };
-        steps
-            .add(
-                id(&["verify", "version", &segment(version)]),
-                StepKind::VerifyVersion,
-                vec![succeeded(&["fence"])],
-            )
-            .params(&params)
-            .action(format!("hold {dataset} against its checksums"))
-            .estimate(held.map(|v| 1 + v.bytes / TRANSFER_RATE));
+        let after = vec![succeeded(&["fence"])];
+        verify_version(steps, dataset, version, held.map(|v| v.bytes), after);
     }
     let mut after = vec![succeeded(&["fence"])];
     after.extend(steps.each(When::Ended, |step| step.kind == StepKind::VerifyVersion));
-    verify_catalog(steps, versions.to_vec(), after);
+    verify_catalog(steps, versions.to_vec(), None, after);
     verify_ledger(steps, spec, None);
     ledger_gate(steps);
     for (dataset, version) in versions {
@@ -179,12 +185,32 @@ fn verify(steps: &mut Steps, zone: Zone, restored: &[&str], source: &Source) {
         .estimate(Some(1 + size.bytes / TRANSFER_RATE));
 }
 
-fn verify_catalog(steps: &mut Steps, versions: Vec<(String, DatasetVersionId)>, after: After) {
+fn verify_version(
+    steps: &mut Steps,
+    dataset: &str,
+    version: &DatasetVersionId,
+    bytes: Option<u64>,
+    after: After,
+) {
+    let params = VerifyVersionParams { dataset: dataset.to_owned(), version: version.clone() };
+    steps
+        .add(id(&["verify", "version", &segment(version)]), StepKind::VerifyVersion, after)
+        .params(&params)
+        .action(format!("hold {dataset} against its checksums"))
+        .estimate(bytes.map(|bytes| 1 + bytes / TRANSFER_RATE));
+}
+
+fn verify_catalog(
+    steps: &mut Steps,
+    versions: Vec<(String, DatasetVersionId)>,
+    snapshot: Option<Digest>,
+    after: After,
+) {
     let s = if versions.len() == 1 { "" } else { "s" };
     let words = format!("follow the catalogs of {} version{s}", versions.len());
     steps
         .add(id(&["verify", "catalog"]), StepKind::VerifyCatalog, after)
-        .params(&VerifyCatalogParams { versions })
+        .params(&VerifyCatalogParams { snapshot, versions })
         .action(words)
         .estimate(None);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::canonical::catalog;
+use crate::canonical::{Known, catalog};
 use crate::digest::BothDigests;
 use crate::engine::{Action, StepContext};
 use crate::model::{DatasetVersionId, Failure, Output, VerifyOutput};
@@ -32,16 +32,26 @@ impl Action for VerifyCatalog {
         };
         let redactor = self.world.redactor.clone();
         let lookup = Arc::new(move |key: &str| known.get(&redactor.name_of(key)).copied());
-        let mut findings = catalog::verify(&self.world.canonical, &self.whole(cx), lookup).await?;
+        let mut found = catalog::verify(&self.world.canonical, &self.whole(cx), lookup).await?;
         // What was withdrawn is not missing: its own finding says what became of it.
         let withdrawals = self.world.withdrawals().await?;
-        findings.retain(|finding| !withdrawals.explains(finding));
+        found.retain(|finding| !withdrawals.explains(finding));
+        let known = self.known().await?;
+        let mut findings = known.judge(found);
+        findings.extend(known.against(&self.params.versions));
         let output = VerifiedOutput { read, pins: Vec::new() };
         Ok(Output::of(&output)?.with_findings(findings))
     }
 }
 
 impl VerifyCatalog {
+    /// What the snapshot was known for when it was sealed.
+    async fn known(&self) -> Result<Known, Failure> {
+        let Some(snapshot) = &self.params.snapshot else { return Ok(Known::default()) };
+        let backup = self.world.backup()?;
+        Ok(Known::of(backup, &backup.manifest(snapshot).await?).await?)
+    }
+
     /// The versions that nothing is wrong with so far: the others are shut already, and of
     /// objects that were kept out a catalog could only repeat that they are not there.
     fn whole(&self, cx: &StepContext) -> Vec<(String, DatasetVersionId)> {

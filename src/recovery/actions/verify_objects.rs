@@ -43,7 +43,13 @@ impl Action for VerifyObjects {
             meter: &cx.meter,
             cancel: &cx.cancel,
         };
-        let shard = verify.shard(shards::nth(&all, cx)?).await?;
+        let meant = shards::nth(&all, cx)?;
+        let mut shard = verify.shard(meant).await?;
+        // The first shard of a version's folder looks for what is there beside all of them.
+        let of_folder: Vec<_> = all.iter().filter(|s| s.prefix == meant.prefix).collect();
+        if of_folder.first().is_some_and(|first| std::ptr::eq(*first, meant)) {
+            shard.findings.extend(verify.extra_in_version(&of_folder).await?);
+        }
         let pins = keep(cx, world, &shard).await?;
         let read = VerifyOutput { objects: shard.objects, bytes: shard.bytes };
         Ok(Output::of(&VerifiedOutput { read, pins })?.with_findings(shard.findings))

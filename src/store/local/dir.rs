@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{read, walk, write};
 use crate::store::backend::{Backend, ByteStream, Commit, Condition, Staged};
-use crate::store::{Meta, Pin, StoreError, Walked, keys};
+use crate::store::{Attributes, Meta, Pin, StoreError, Walked, keys};
 
 /// A `file://` store.
 #[derive(Debug, Clone)]
@@ -132,7 +132,12 @@ impl Backend for Local {
         self.blocking(key, move |local| write::put(local, &owned, &bytes, &condition)).await
     }
 
-    async fn stage(&self, key: &str, _size: u64) -> Result<Box<dyn Staged>, StoreError> {
+    async fn stage(
+        &self,
+        key: &str,
+        _size: u64,
+        _attributes: &Attributes,
+    ) -> Result<Box<dyn Staged>, StoreError> {
         let owned = key.to_owned();
         let staged = self.blocking(key, move |local| write::stage(local, &owned)).await?;
         Ok(Box::new(staged))

@@ -10,7 +10,7 @@ use futures::StreamExt;
 
 use super::Local;
 use crate::store::backend::ByteStream;
-use crate::store::{Meta, Pin, StoreError};
+use crate::store::{Attributes, Meta, Pin, StoreError};
 
 /// How much is read at once; enough for all cores to hash it together.
 const CHUNK: usize = 1024 * 1024;
@@ -118,6 +118,7 @@ pub(super) fn meta(key: &str, found: &Metadata) -> Meta {
         size: found.len(),
         pin: Pin { etag: Some(etag), version: None },
         modified: modified.unwrap_or_default(),
+        attributes: Attributes::default(),
     }
 }
 

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{walk, write};
 use crate::store::backend::{Backend, ByteStream, Commit, Condition, Staged};
-use crate::store::{Location, Meta, Pin, StoreError, Walked, keys};
+use crate::store::{Attributes, Location, Meta, Pin, StoreError, Walked, keys};
 
 /// Stores in memory, for the life of the process: the same URL is the same store.
 static IN_MEMORY: Mutex<BTreeMap<String, Arc<InMemory>>> = Mutex::new(BTreeMap::new());
@@ -80,6 +80,33 @@ impl Remote {
     pub(super) fn failed(&self, key: &str, error: Error) -> StoreError {
         StoreError::objects(self.what(key), error)
     }
+
+    /// Writes an object at once, with what is to be kept beside its bytes.
+    pub(super) async fn put_with(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+        attributes: &Attributes,
+    ) -> Result<Commit, StoreError> {
+        let mode = match condition {
+            Condition::Any => PutMode::Overwrite,
+            Condition::Absent => PutMode::Create,
+            Condition::Is(pin) => {
+                PutMode::Update(UpdateVersion { e_tag: pin.etag, version: pin.version })
+            }
+        };
+        let attributes = attributes.for_store();
+        let options = PutOptions { attributes, ..PutOptions::from(mode) };
+        match self.objects.put_opts(&self.path(key)?, bytes.into(), options).await {
+            Ok(_) => Ok(Commit::Done),
+            // An update of what is gone is refused as well.
+            Err(
+                Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. },
+            ) => Ok(Commit::Refused),
+            Err(error) => Err(self.failed(key, error)),
+        }
+    }
 }
 
 pub(super) fn meta(found: ObjectMeta) -> Meta {
@@ -88,6 +115,7 @@ pub(super) fn meta(found: ObjectMeta) -> Meta {
         size: found.size,
         pin: Pin { etag: found.e_tag, version: found.version },
         modified: found.last_modified,
+        attributes: Attributes::default(),
     }
 }
 
@@ -139,7 +167,8 @@ impl Backend for Remote {
             Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(self.failed(key, error)),
         };
-        let seen = meta(found.meta.clone());
+        let attributes = Attributes::from(&found.attributes);
+        let seen = Meta { attributes, ..meta(found.meta.clone()) };
         if pin.is_some_and(|pin| *pin != seen.pin) {
             return Err(StoreError::Changed { what: self.what(key) });
         }
@@ -154,28 +183,17 @@ impl Backend for Remote {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<Commit, StoreError> {
-        let mode = match condition {
-            Condition::Any => PutMode::Overwrite,
-            Condition::Absent => PutMode::Create,
-            Condition::Is(pin) => {
-                PutMode::Update(UpdateVersion { e_tag: pin.etag, version: pin.version })
-            }
-        };
-        let options = PutOptions::from(mode);
-        match self.objects.put_opts(&self.path(key)?, bytes.into(), options).await {
-            Ok(_) => Ok(Commit::Done),
-            // An update of what is gone is refused as well.
-            Err(
-                Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. },
-            ) => Ok(Commit::Refused),
-            Err(error) => Err(self.failed(key, error)),
-        }
+        self.put_with(key, bytes, condition, &Attributes::default()).await
     }
 
-    async fn stage(&self, key: &str, size: u64) -> Result<Box<dyn Staged>, StoreError> {
-        Ok(Box::new(write::stage(self.clone(), key, size)?))
+    async fn stage(
+        &self,
+        key: &str,
+        size: u64,
+        attributes: &Attributes,
+    ) -> Result<Box<dyn Staged>, StoreError> {
+        Ok(Box::new(write::stage(self.clone(), key, size, attributes.clone())?))
     }
-
     async fn delete(&self, key: &str) -> Result<bool, StoreError> {
         let there = self.head(key).await?.is_some();
         match self.objects.delete(&self.path(key)?).await {

@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use object_store::{MultipartUpload, ObjectStoreExt};
+use object_store::{MultipartUpload, PutMultipartOptions};
 use tokio::task::JoinSet;
 
 use super::Remote;
-use crate::store::StoreError;
 use crate::store::backend::{Backend, Commit, Condition, Staged};
+use crate::store::{Attributes, StoreError};
 
 /// Objects up to this size are put at once, and parts of larger ones are at least so large.
 const PART: u64 = 16 * 1024 * 1024;
@@ -20,18 +20,25 @@ const IN_FLIGHT: usize = 2;
 pub(super) struct StagedObject {
     remote: Remote,
     key: String,
+    attributes: Attributes,
     part: usize,
     gathered: BytesMut,
     upload: Option<Box<dyn MultipartUpload>>,
     running: JoinSet<object_store::Result<()>>,
 }
 
-pub(super) fn stage(remote: Remote, key: &str, size: u64) -> Result<StagedObject, StoreError> {
+pub(super) fn stage(
+    remote: Remote,
+    key: &str,
+    size: u64,
+    attributes: Attributes,
+) -> Result<StagedObject, StoreError> {
     remote.path(key)?;
     let part = usize::try_from(PART.max(size.div_ceil(PARTS))).unwrap_or(usize::MAX);
     Ok(StagedObject {
         remote,
         key: key.to_owned(),
+        attributes,
         part,
         gathered: BytesMut::new(),
         upload: None,
@@ -43,7 +50,8 @@ impl StagedObject {
     async fn send(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         if self.upload.is_none() {
             let path = self.remote.path(&self.key)?;
-            let upload = self.remote.objects_ref().put_multipart(&path).await;
+            let options = PutMultipartOptions::from(self.attributes.for_store());
+            let upload = self.remote.objects_ref().put_multipart_opts(&path, options).await;
             self.upload = Some(upload.map_err(|e| self.remote.failed(&self.key, e))?);
         }
         while self.running.len() >= IN_FLIGHT {
@@ -79,7 +87,7 @@ impl Staged for StagedObject {
     async fn commit(mut self: Box<Self>, condition: Condition) -> Result<Commit, StoreError> {
         let last = std::mem::take(&mut self.gathered).freeze();
         if self.upload.is_none() {
-            return self.remote.put(&self.key, last, condition).await;
+            return self.remote.put_with(&self.key, last, condition, &self.attributes).await;
         }
         self.send(last).await?;
         while !self.running.is_empty() {
