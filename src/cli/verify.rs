@@ -72,8 +72,7 @@ async fn backup(global: &Global, args: &VerifyArgs, meter: &Meter) -> Result<Ver
     let chosen = chosen(global, args, &args.store, &Accepts::Any).await?;
     let (backup, snapshot, manifest) = &chosen;
     let cancel = until_interrupted();
-    let mut verified =
-        verify_backup(backup, *snapshot, manifest, AT_ONCE, meter, &cancel).await?;
+    let mut verified = verify_backup(backup, *snapshot, manifest, AT_ONCE, meter, &cancel).await?;
     if args.snapshot.is_none() {
         // The newest may be one that cannot be read any more.
         verified.findings.extend(backup.list().await.map_err(Failure::from)?.damaged);
