@@ -13,7 +13,7 @@ use super::layout::{part_of, version_of};
 use super::ledger::{self, HeadDocument};
 use super::stores::CanonicalStores;
 use super::verify::Verified;
-use super::withdrawals::Withdrawals;
+use super::withdrawals::{Withdrawals, still_here};
 use crate::digest::BothDigests;
 use crate::model::{DatasetVersionId, Failure, Finding, FindingKind, Meter, Zone};
 
@@ -98,6 +98,9 @@ impl Check<'_> {
                     let (blake3, sha256, size) = (pinned.digest, pinned.sha256, pinned.size);
                     self.objects += 1;
                     self.bytes += size;
+                    if self.standing.withdrawals.erases(&pinned.key) {
+                        self.findings.push(still_here(&pinned.key, None, size));
+                    }
                     (pinned.key, Some(BothDigests { blake3, sha256, size }))
                 }
                 Err(finding) => {
