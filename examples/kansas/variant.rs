@@ -149,7 +149,9 @@ fn names_only(value: &mut Value, change: &dyn Fn(&str) -> String) {
 fn rename(document: &mut Value) {
     let Value::Object(mut context) = context() else { return };
     let terms = context.remove("dct");
-    rename_members(document, &|name| name.replace("dct:", "dcterms:"));
+    let renamed = |name: &str| name.replace("dct:", "dcterms:");
+    rename_members(document, &renamed);
+    names_only(document, &renamed);
     document["@context"] = json!([context, {"dcterms": terms}]);
 }
 

@@ -56,7 +56,9 @@ pub(crate) async fn move_head(
 ) -> Result<(), LedgerError> {
     let bytes = sealed(backup, entry).await?.filter(|bytes| Digest::blake3(bytes) == entry.digest);
     let bytes = bytes.ok_or(LedgerError::SnapshotHead)?;
-    store.copy_within(HEAD, &format!("{OWN}displaced/{run}/{HEAD}")).await?;
+    if let Some((former, _)) = store.read(HEAD, DOCUMENT_LIMIT).await? {
+        store.create(&format!("{OWN}displaced/{run}/{HEAD}"), former).await?;
+    }
     if store.compare_and_swap(HEAD, bytes, Some(pin)).await? {
         Ok(())
     } else {
