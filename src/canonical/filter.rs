@@ -35,9 +35,12 @@ impl Filter {
             && self.prefix.as_ref().is_none_or(|prefix| {
                 shard.prefix.starts_with(prefix) || prefix.starts_with(&shard.prefix)
             })
-            // A prefix that ends above a version says nothing of the dataset.
+            // A prefix that ends above a version says nothing of the dataset, and some zones are
+            // cut by no dataset at all.
             && (self.datasets.is_empty()
-                || dataset_of(&shard.prefix).is_none_or(|dataset| self.datasets.contains(dataset)))
+                || (!matches!(shard.zone, Zone::Audit | Zone::Other)
+                    && dataset_of(&shard.prefix)
+                        .is_none_or(|dataset| self.datasets.contains(dataset))))
     }
 }
 
@@ -59,6 +62,7 @@ mod tests {
         assert!(filter.holds("raw/d/a/x") && !filter.holds("raw/e/a/x") && !filter.holds("raw/d"));
         assert!(filter.may_hold(&shard("raw/d/a/")) && !filter.may_hold(&shard("raw/e/a/")));
         assert!(filter.may_hold(&shard("releases/")));
+        assert!(!filter.may_hold(&shard("audit/ledger/heads/")) && !filter.may_hold(&shard("")));
         let filter = Filter { prefix: Some("raw/d/a/sub".into()), ..Filter::default() };
         assert!(filter.may_hold(&shard("raw/d/a/")) && filter.may_hold(&shard("raw/")));
         assert!(!filter.may_hold(&shard("raw/e/a/")));

@@ -44,6 +44,8 @@ pub(super) async fn narrow(
             None => read.add(reads),
         }
     }
+    // What a job is made of comes with it, touched or not.
+    left_out.retain(|job, _| !read.jobs.contains(job));
     facts.versions.retain(|v| !v.in_place || read.catalogs || read.datasets.contains(&v.dataset));
     Ok(left_out)
 }
@@ -58,6 +60,7 @@ struct Reads {
 
 impl Reads {
     fn add(&mut self, other: Self) {
+        self.jobs.extend(other.jobs);
         self.datasets.extend(other.datasets);
         self.catalogs |= other.catalogs;
     }
