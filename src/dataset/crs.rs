@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_is_refused() {
-        // NAD 27, its UTM zone 14, OSGB 36, no system, no projection of ours.
-        for code in [4267, 26714, 27700, 999_999, 0] {
+        // NAD 27, its UTM zone 14, OSGB 36, Nahrwan 1967 (moved by hundreds of metres), no system.
+        for code in [4267, 26714, 27700, 4270, 999_999, 0] {
             assert!(Transform::new(Crs::LONLAT, Crs(code)).is_err(), "{code}");
         }
         let pole = Transform::new(Crs::LONLAT, Crs(3857)).unwrap();

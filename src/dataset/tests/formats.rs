@@ -1,5 +1,6 @@
 use std::fmt::Write;
 
+use datafusion::physical_plan::ExecutionPlanProperties;
 use proptest::prelude::*;
 
 use super::made::{
@@ -219,7 +220,15 @@ async fn sums_of_doubles_over_parts_repeat() {
     let made = made(&[("a.csv", csv, &a), ("b.csv", csv, &b), ("c.csv", csv, &c)]).await;
     let open = open(&made, &ReadAs::default(), false).await.unwrap();
     let first = open.digest("SELECT sum(n) AS s FROM t").await;
-    for _ in 0..6 {
+    for _ in 0..3 {
         assert_eq!(open.digest("SELECT sum(n) AS s FROM t").await, first);
+    }
+    // One part after the other where the order counts, else side by side.
+    for (partitions, scanned) in [(1, 1), (2, 3)] {
+        let mut state = open.session.context.state();
+        state.config_mut().options_mut().execution.target_partitions = partitions;
+        let plan = state.create_logical_plan("SELECT n FROM t").await.unwrap();
+        let plan = state.create_physical_plan(&plan).await.unwrap();
+        assert_eq!(plan.output_partitioning().partition_count(), scanned);
     }
 }
