@@ -31,9 +31,34 @@ pub(crate) enum DatasetError {
     /// An artifact is not what it claims to be.
     #[error("failed to read `{key}`: {why}")]
     Malformed { key: String, why: String },
-    /// An artifact is in another reference system than the query functions take.
-    #[error("failed to read `{key}`: its coordinates are in {crs}, not in OGC:CRS84 or EPSG:4326")]
-    Crs { key: String, crs: String },
+    /// Parts of one table that are no table together.
+    #[error("the column `{column}` is {} in `{}` and {} in `{}`, which are parts of one table",
+        one.0, one.1, other.0, other.1)]
+    Parts { column: String, one: (String, String), other: (String, String) },
+    /// A reference system that nothing can be made of.
+    #[error("failed to use {crs}: {why}")]
+    CrsUnknown { crs: String, why: &'static str },
+    /// An artifact that does not say what its coordinates are in.
+    #[error("`{key}` does not say in which reference system its coordinates are")]
+    CrsMissing { key: String },
+    /// An artifact that says it in words without a code.
+    #[error("`{key}` says that its coordinates are in {words}, which no code names")]
+    CrsUnread { key: String, words: String },
+    /// An artifact that says another reference system than the job.
+    #[error("the coordinates of `{key}` are in {said}, not in {declared}")]
+    CrsDiffers { key: String, said: String, declared: String },
+    /// Tables that no query may compare.
+    #[error("the tables of the query are in {systems}")]
+    CrsMixed { systems: String },
+    /// A geometry of which the query no longer says what it is in.
+    #[error("the query does not say in which reference system `{column}` is after it moved some")]
+    CrsLost { column: String },
+    /// A declared type that no column of text can have.
+    #[error("column `{column}` cannot be declared to be a geometry or bytes")]
+    NoSuchType { column: String },
+    /// A job expects something of a column that its query does not give.
+    #[error("the query gives no column `{column}`, of which the job expects something")]
+    Expects { column: String },
     /// An artifact changed between its verification and now.
     #[error("`{key}` changed after it was verified")]
     Changed { key: String },
@@ -60,14 +85,33 @@ impl From<DatasetError> for Failure {
             DatasetError::Run(source) => of_run(source, text),
             DatasetError::Engine(source) => Self::permanent(Code::Internal, text).because(source),
             DatasetError::NoForm { .. } => Self::permanent(Code::StepFailed, text)
-                .hint("GeoParquet, Parquet, GeoJSON and CSV are read; see the media types in DCAT"),
+                .hint("Parquet, FlatGeobuf, GeoJSON, JSON sequences and CSV are read; see the media types \
+                 in DCAT"),
             DatasetError::Unpinned { .. } | DatasetError::NoTable { .. } => {
                 Self::permanent(Code::Internal, text)
             }
             DatasetError::Malformed { .. } => Self::permanent(Code::StepFailed, text)
                 .hint("its digest is right, so it was published like this: publish a new version"),
-            DatasetError::Crs { .. } => Self::permanent(Code::StepFailed, text)
-                .hint("publish a version in longitude and latitude"),
+            DatasetError::Parts { .. } => Self::permanent(Code::StepFailed, text)
+                .hint("publish parts that agree, or say the type in the job: `read: columns`"),
+            DatasetError::CrsUnknown { .. } => Self::permanent(Code::StepFailed, text).hint(
+                "systems on WGS 84 or NAD 83 are taken; where another is needed, publish a \
+                 version in longitude and latitude",
+            ),
+            DatasetError::CrsMissing { .. } | DatasetError::CrsUnread { .. } => {
+                Self::permanent(Code::StepFailed, text)
+                    .hint("say it on the job's input: `read: { crs: EPSG:<code> }`")
+            }
+            DatasetError::CrsDiffers { .. } => Self::permanent(Code::StepFailed, text)
+                .hint("correct `read: { crs: ... }` on the job's input, or publish a new version"),
+            DatasetError::CrsMixed { .. } => Self::permanent(Code::PlanInvalid, text)
+                .hint("give the job's inputs the same `read: { srid: ... }`"),
+            DatasetError::CrsLost { .. } => Self::permanent(Code::PlanInvalid, text)
+                .hint("put ST_SetSRID(geometry, srid) around the column"),
+            DatasetError::NoSuchType { .. } => Self::permanent(Code::PlanInvalid, text)
+                .hint("say where a geometry is with `read: { geometry: ... }`"),
+            DatasetError::Expects { .. } => Self::permanent(Code::PlanInvalid, text)
+                .hint("correct `expect` in the job, or give the column in its query"),
             DatasetError::Changed { key } => Self::permanent(Code::StepFailed, text)
                 .hint("something writes to the canonical store; find out what, then run again")
                 .with_findings(vec![

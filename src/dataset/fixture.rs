@@ -62,7 +62,7 @@ impl Platform {
     }
 }
 
-fn describe(root: &Path, dataset: &str, version: &DatasetVersionId) -> DatasetVersion {
+pub(super) fn describe(root: &Path, dataset: &str, version: &DatasetVersionId) -> DatasetVersion {
     let record = root.join("catalog").join(dataset).join(version.as_str()).join("dcat.jsonld");
     let record = std::fs::read_to_string(record).ok();
     let record = record.map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap());

@@ -2,16 +2,27 @@
 
 mod catalog;
 mod check;
+mod crs;
+mod defect;
+mod distinct;
 mod error;
-mod extent;
+mod expect;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod functions;
+mod geometry;
+mod held;
+mod output;
 mod pinned;
 mod session;
+mod settle;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use error::DatasetError;
+pub(crate) use expect::Expectation;
+pub(crate) use held::Counted;
+pub(crate) use output::Output;
 pub(crate) use session::Session;
+pub(crate) use source::Wanted;

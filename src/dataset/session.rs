@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -9,12 +9,16 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::TryStreamExt;
 
 use super::check::{Partitions, check};
+use super::crs::Crs;
+use super::settle::Read;
+use super::source::Wanted;
 use super::{DatasetError, functions, source};
 use crate::model::{DatasetVersion, Failure};
 use crate::store::{Pin, Store};
@@ -23,6 +27,7 @@ use crate::store::{Pin, Store};
 pub(crate) struct Session {
     pub(super) context: SessionContext,
     pub(super) tables: BTreeMap<String, Table>,
+    pub(super) spill: PathBuf,
 }
 
 /// What is known of a registered dataset version.
@@ -30,6 +35,10 @@ pub(super) struct Table {
     pub(super) version: DatasetVersion,
     /// The column with the geometry, as WKB.
     pub(super) geometry: Option<String>,
+    /// What its coordinates are in.
+    pub(super) srid: Crs,
+    /// What was read of each artifact.
+    pub(super) parts: Vec<(String, Read)>,
 }
 
 impl Session {
@@ -51,23 +60,26 @@ impl Session {
         let context = SessionContext::new_with_config_rt(config, runtime);
         geodatafusion::register(&context);
         functions::register(&context);
-        Ok(Self { context, tables: BTreeMap::new() })
+        Ok(Self { context, tables: BTreeMap::new(), spill: spill.to_owned() })
     }
 
     /// Makes a dataset version a table, in the first of these forms that it comes in: Parquet,
-    /// GeoJSON, CSV. Its artifacts are read in the state that `pins` gives for their keys, or not
-    /// at all.
+    /// `FlatGeobuf`, GeoJSON, JSON sequence, CSV. Its artifacts are read in the state that `pins`
+    /// gives for their keys, or not at all; and once as a whole, so that what is wrong with them
+    /// is known before a query.
     pub(crate) async fn register(
         &mut self,
         table: &str,
         version: &DatasetVersion,
         store: &Store,
         pins: &BTreeMap<String, Pin>,
+        wanted: &Wanted<'_>,
     ) -> Result<(), DatasetError> {
         let host = format!("t{}", self.tables.len());
-        let opened = source::open(&self.context, &host, version, store, pins).await?;
+        let opened = source::open(&self.context, &host, version, store, pins, wanted).await?;
         self.put(table, opened.provider)?;
-        let entry = Table { version: version.clone(), geometry: opened.geometry };
+        let (geometry, parts, srid) = (opened.geometry, opened.parts, wanted.into());
+        let entry = Table { version: version.clone(), geometry, srid, parts };
         self.tables.insert(table.to_owned(), entry);
         Ok(())
     }
@@ -85,13 +97,25 @@ impl Session {
 
     /// Runs one SELECT. A failure that comes out of the stream is an external error with a
     /// `Failure` in it; its words may quote values.
+    #[cfg(test)]
     pub(crate) async fn query(&self, sql: &str) -> Result<SendableRecordBatchStream, DatasetError> {
+        self.run(&self.plan(sql).await?).await
+    }
+
+    /// What a query means, before anything is folded away.
+    pub(super) async fn plan(&self, sql: &str) -> Result<LogicalPlan, DatasetError> {
+        self.context.state().create_logical_plan(sql).await.map_err(DatasetError::Plan)
+    }
+
+    pub(super) async fn run(
+        &self,
+        logical: &LogicalPlan,
+    ) -> Result<SendableRecordBatchStream, DatasetError> {
         let mut state = self.context.state();
-        let logical = state.create_logical_plan(sql).await.map_err(DatasetError::Plan)?;
-        if check(&logical)? == Partitions::One {
+        if check(logical)? == Partitions::One {
             state.config_mut().options_mut().execution.target_partitions = 1;
         }
-        let logical = state.optimize(&logical).map_err(DatasetError::Plan)?;
+        let logical = state.optimize(logical).map_err(DatasetError::Plan)?;
         let physical = state.create_physical_plan(&logical).await.map_err(DatasetError::Run)?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(DatasetError::Run)?;
         let schema = stream.schema();

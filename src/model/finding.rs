@@ -71,6 +71,8 @@ pub enum FindingKind {
     ExtentMismatch,
     /// Rows that could not be read as declared.
     RowsRefused,
+    /// Rows whose geometry was repaired.
+    RowsRepaired,
     /// `prev_hash` is not the hash of the record before.
     LedgerBrokenChain,
     /// A record's `event_hash` does not recompute.

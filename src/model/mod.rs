@@ -11,6 +11,7 @@ mod outputs;
 mod policy;
 mod progress;
 mod proof;
+mod reading;
 mod redact;
 mod sink;
 
@@ -21,12 +22,13 @@ pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub use outputs::{
-    DecideOutput, DecidedChange, LiveGeneration, Outcome, Output, ProveOutput, ReadBackOutput,
-    RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
+    DecideOutput, DecidedChange, InputRows, LiveGeneration, Outcome, Output, ProveOutput,
+    ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use progress::{Board, Meter, Reading};
 pub use proof::{Covers, Proof, Verdict};
+pub use reading::{Bound, GeometryColumns, OnBadRow, ReadAs, Repair};
 pub use redact::{Redact, Touched};
 pub use sink::{
     Column, ColumnType, GraphSink, Index, IndexMethod, Layer, SearchSink, Sink, TableSink,

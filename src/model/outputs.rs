@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Code, Failure, Finding, JobId, Proof};
+use super::{Code, DatasetVersionId, Failure, Finding, JobId, Proof};
 use crate::digest::Digest;
 
 /// What a step or shard gives to those that wait for it. Small: it goes into the journal; what is
@@ -107,9 +107,27 @@ pub struct RebuildOutput {
     pub rows: u64,
     /// The multiset digest of the rows on their way in.
     pub canonical_digest: String,
+    /// What was read of each dataset, where it was built now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<InputRows>,
     /// The proof on record, where the generation was complete already.
     #[serde(default)]
     pub unchanged: Option<Proof>,
+}
+
+/// What a job read of a dataset version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InputRows {
+    /// The dataset.
+    pub dataset: String,
+    /// The version.
+    pub version: DatasetVersionId,
+    /// Rows that the query got.
+    pub rows: u64,
+    /// Rows that could not be read as declared, and were left out.
+    pub refused: u64,
+    /// Rows among those that it got whose geometry was repaired.
+    pub repaired: u64,
 }
 
 /// What `Prove` found: a proof that holds.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::document::{ApiVersion, Metadata};
-use crate::model::{Audience, JobId, Sink};
+use crate::model::{Audience, JobId, OnBadRow, ReadAs, Sink};
 
 /// A rebuild job: one projection derived from canonical datasets or from another projection.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,10 @@ pub(crate) struct JobSpec {
     /// What must hold of the rows.
     #[serde(default)]
     pub(crate) expect: Expect,
+    /// What is done with rows that cannot be read as declared: `refuse`, the default; `skip` with
+    /// a bound; or `repair`.
+    #[serde(default)]
+    pub(crate) on_bad_row: OnBadRow,
 }
 
 /// One thing that a job reads.
@@ -61,6 +65,9 @@ pub(crate) enum Input {
         /// The version; by default the released one, else the newest.
         #[serde(default)]
         version: Option<String>,
+        /// What its artifacts do not say of themselves.
+        #[serde(default)]
+        read: ReadAs,
     },
     /// Another job's projection.
     Projection {
@@ -87,7 +94,7 @@ pub(crate) enum CatalogScope {
 }
 
 /// What must hold of a job's rows.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Expect {
     /// At least so many rows.
@@ -96,4 +103,15 @@ pub(crate) struct Expect {
     pub(crate) max_rows: Option<u64>,
     /// Whether no row at all is right though the inputs have some.
     pub(crate) allow_empty: bool,
+    /// Columns in which, taken together, no two rows are the same; a row with NULL in one of them
+    /// is like no other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unique: Vec<String>,
+    /// Columns that have a value in every row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) not_null: Vec<String>,
+    /// Where all geometries lie: west, south, east, north in degrees; west > east crosses the
+    /// antimeridian. Of a search index the columns of these names are held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) extent: Option<[f64; 4]>,
 }

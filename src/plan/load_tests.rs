@@ -115,6 +115,42 @@ fn a_job_is_held_against_itself_and_the_others() {
 }
 
 #[test]
+fn how_a_job_reads_and_what_it_expects_is_held() {
+    let swap = |from: &str, to: &str| table_job("postgis/a", "a").replace(from, to);
+    let read = |read: &str| swap("{ dataset: a }", &format!("{{ dataset: a, read: {read} }}"));
+    let spec = |more: &str| swap("  inputs:", &format!("  {more}\n  inputs:"));
+    let mut found = Vec::new();
+    for job in [
+        read("{ crs: NAD83 }"),
+        read("{ srid: 0 }"),
+        read("{ columns: { id: geometry } }"),
+        read("{ geometry: { lon: x } }"),
+        read("{ colums: { id: text } }"),
+        swap("{ dataset: a }", "{ dataset: a }, { dataset: b, read: { srid: 5070 } }"),
+        spec("on_bad_row: ignore"),
+        spec("on_bad_row: { skip: {} }"),
+        spec("on_bad_row: { skip: { max_fraction: 1.5 } }"),
+        spec("on_bad_row: { repair: { max_fraction: -1, skip: {} } }"),
+        spec("expect: { unique: [idd], not_null: [id, what] }"),
+        spec("expect: { extent: [-100, 38, -90] }"),
+        spec("expect: { extent: [-100, 40, -90, 38] }"),
+        spec("expect: { extent: [-100, 38, -90, 98] }"),
+    ] {
+        found.extend(wrong(&[("plan.yaml", PLAN), ("jobs/a.yaml", &job)]));
+    }
+    insta::assert_snapshot!(found.join("\n"));
+    for job in [
+        read("{ crs: EPSG:26914, srid: 26914, geometry: { wkt: geom }, columns: { id: bigint } }"),
+        spec("on_bad_row: refuse"),
+        spec("on_bad_row: { skip: { max_rows: 10, max_fraction: 0.01 } }"),
+        spec("on_bad_row: { repair: { max_rows: 5, skip: { max_rows: 1 } } }"),
+        spec("expect: { unique: [id], not_null: [id], extent: [170, -20, -170, 0] }"),
+    ] {
+        of(&[("plan.yaml", PLAN), ("jobs/a.yaml", &job)]).unwrap();
+    }
+}
+
+#[test]
 fn tiles_are_held_against_their_tables() {
     let a = table_job("postgis/a", "a");
     let good = tiles_job("tiles/t", &["postgis/a"]);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CutoverPolicy, Expect, SignaturePolicy};
 use crate::digest::Digest;
-use crate::model::{Audience, DatasetVersionId, JobId, PolicyLabel, Sink, Zone};
+use crate::model::{Audience, DatasetVersionId, JobId, OnBadRow, PolicyLabel, ReadAs, Sink, Zone};
 
 /// `RestoreObjects`: one shard of the step is one manifest shard of the zone and part, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +155,9 @@ pub(crate) struct RebuildParams {
     pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,
     /// What must hold of its rows.
     pub(crate) expect: Expect,
+    /// What is done with rows that cannot be read as declared.
+    #[serde(default, skip_serializing_if = "OnBadRow::is_refuse")]
+    pub(crate) on_bad_row: OnBadRow,
 }
 
 /// An input with nothing left to choose.
@@ -171,6 +174,9 @@ pub(crate) enum ResolvedInput {
         version: DatasetVersionId,
         /// The digest over its artifacts.
         artifacts: Digest,
+        /// What its artifacts do not say of themselves.
+        #[serde(default, skip_serializing_if = "ReadAs::is_plain")]
+        read: ReadAs,
     },
     /// The generation of another job in this run.
     Projection {

@@ -60,6 +60,7 @@ fn rebuilt(
         line.generation = Some(built.generation);
         line.rows = Some(built.rows);
         line.canonical_digest = Some(built.canonical_digest);
+        line.inputs = built.read;
     }
     if let Some(proof) = proof {
         line.rows = Some(proof.rows);
@@ -111,6 +112,7 @@ fn empty(job: &JobId, outcome: ProjectionOutcome) -> ProjectionLine {
         outcome,
         live: false,
         rows: None,
+        inputs: Vec::new(),
         canonical_digest: None,
         projection_digest: None,
         proven: false,

@@ -132,6 +132,7 @@ fn built(name: &str) -> RebuildOutput {
         generation: generation(name),
         rows: 2119,
         canonical_digest: DIGEST.into(),
+        read: Vec::new(),
         unchanged: None,
     }
 }

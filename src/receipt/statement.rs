@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::model::{Actor, Code, Covers, Finding, JobId, Outcome, RunId, RunMode, StepId};
+use crate::model::{
+    Actor, Code, Covers, Finding, InputRows, JobId, Outcome, RunId, RunMode, StepId,
+};
 
 /// The type of an in-toto statement.
 pub(super) const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -133,6 +135,9 @@ pub(crate) struct ProjectionLine {
     pub(crate) live: bool,
     /// Its rows.
     pub(crate) rows: Option<u64>,
+    /// What was read of each dataset, where it was built in this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) inputs: Vec<InputRows>,
     /// The multiset digest of what the canonical data say.
     pub(crate) canonical_digest: Option<String>,
     /// The multiset digest of what was read back.

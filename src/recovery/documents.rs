@@ -8,8 +8,8 @@ use datafusion::arrow::util::display::array_value_to_string;
 use futures::TryStreamExt;
 use oxigraph::model::{GraphName, Literal, NamedNode, Quad};
 
-use crate::dataset::Session;
 use crate::dataset::fixture::Platform;
+use crate::dataset::{Session, Wanted};
 use crate::model::{ColumnType, DatasetVersion, Sink};
 use crate::plan::{Input, LoadedJob, load};
 
@@ -25,13 +25,15 @@ async fn rows(job: &LoadedJob, media_type: Option<&str>) -> RecordBatch {
     let mut session = Session::new(64, spill.path()).unwrap();
     for input in &job.job.spec.inputs {
         match input {
-            Input::Dataset { dataset, alias, .. } => {
+            Input::Dataset { dataset, alias, read, .. } => {
                 let mut version = platform.versions[dataset].clone();
                 if let Some(form) = media_type.filter(|_| version.artifacts.len() > 1) {
                     version = platform.only(dataset, form);
                 }
                 let table = alias.as_ref().unwrap_or(dataset);
-                session.register(table, &version, &platform.store, &platform.pins).await.unwrap();
+                let (store, pins) = (&platform.store, &platform.pins);
+                let wanted = Wanted { reading: read, repair: false };
+                session.register(table, &version, store, pins, &wanted).await.unwrap();
             }
             Input::Catalog { .. } => {
                 let audience = job.job.spec.audience.unwrap();

@@ -8,12 +8,12 @@ use datafusion::execution::SendableRecordBatchStream;
 use super::record_labels::{self, Held};
 use super::{GateOutput, World, pins};
 use crate::canonical::catalog;
-use crate::dataset::Session;
+use crate::dataset::{self, Counted, Expectation, Session, Wanted};
 use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::model::{
-    Artifact, Code, DatasetVersion, DatasetVersionId, Failure, Finding, JobId, Sink, TableSink,
-    TilesSink, Zone,
+    Artifact, Code, Column, ColumnType, DatasetVersion, DatasetVersionId, Failure, Finding,
+    FindingKind, InputRows, JobId, Sink, TableSink, TilesSink, Zone,
 };
 use crate::plan::{RebuildParams, ResolvedInput};
 use crate::projection::{graph, tiles};
@@ -25,6 +25,10 @@ pub(crate) struct Source {
     pub(crate) rows: SendableRecordBatchStream,
     /// Whether its inputs hold any row at all.
     pub(crate) inputs_have_rows: bool,
+    /// What was read of each dataset.
+    pub(crate) read: Vec<InputRows>,
+    /// What was found wrong with them, and does not block.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// Opens the rows of a rebuild.
@@ -49,7 +53,7 @@ async fn from_tables(
 ) -> Result<Source, Failure> {
     let pool = world.targets.pool().await?;
     let rows = tiles::tiles_source(pool, sink, &tables(&params.inputs)).await?;
-    Ok(Source { rows, inputs_have_rows: true })
+    Ok(Source { rows, inputs_have_rows: true, read: Vec::new(), findings: Vec::new() })
 }
 
 /// The tables that a tile archive is made of.
@@ -75,18 +79,20 @@ async fn from_datasets(
     let pinned = pinned(cx).await?;
     let spill = world.spill()?;
     let mut session = Session::new(world.setting.limits.query_memory_mib, &spill)?;
-    let mut findings = Vec::new();
+    let (mut findings, mut read) = (Vec::new(), Vec::new());
     let mut inputs_have_rows = false;
     for input in &params.inputs {
         match input {
-            ResolvedInput::Dataset { table, dataset, version, .. } => {
+            ResolvedInput::Dataset { table, dataset, version, read: reading, .. } => {
                 let known = version_of(world, params, dataset, version).await?;
-                // Zero rows are taken for some unless the catalog says that there are none.
-                inputs_have_rows |= known.rows != Some(0);
                 let store = world.canonical.of_zone(Zone::Processed);
                 let pinned = pins_of(world, &known, &pinned);
-                session.register(table, &known, store, &pinned).await?;
-                findings.extend(session.hold_against_catalog(table).await?);
+                let wanted = Wanted { reading, repair: params.on_bad_row.repairs() };
+                session.register(table, &known, store, &pinned, &wanted).await?;
+                findings.extend(session.hold(table, &params.on_bad_row)?);
+                let counted = session.counted(table)?;
+                inputs_have_rows |= counted.rows + counted.refused > 0;
+                read.push(input_rows(dataset, version, counted));
             }
             ResolvedInput::Catalog { versions } => {
                 register_catalog(world, params, &mut session, versions).await?;
@@ -95,8 +101,8 @@ async fn from_datasets(
             ResolvedInput::Projection { .. } => {}
         }
     }
-    refuse(params, findings)?;
-    let rows = session.query(sql).await?;
+    let findings = refuse(params, findings)?;
+    let rows = session.rows(sql, &wanted_output(params)).await?;
     let rows = match sink {
         Sink::Graph(_) => graph::source(rows, spill),
         Sink::Search(_) => {
@@ -105,16 +111,51 @@ async fn from_datasets(
         }
         _ => rows,
     };
-    Ok(Source { rows, inputs_have_rows })
+    Ok(Source { rows, inputs_have_rows, read, findings })
 }
 
-fn refuse(params: &RebuildParams, findings: Vec<Finding>) -> Result<(), Failure> {
+fn input_rows(dataset: &str, version: &DatasetVersionId, counted: Counted) -> InputRows {
+    InputRows {
+        dataset: dataset.to_owned(),
+        version: version.clone(),
+        rows: counted.rows,
+        refused: counted.refused,
+        repaired: counted.repaired,
+    }
+}
+
+/// What the sink takes, and what the job expects of it.
+fn wanted_output(params: &RebuildParams) -> dataset::Output {
+    let geometries = match &params.sink {
+        Sink::Postgis(table) => {
+            let geometry = |it: &&Column| it.data_type == ColumnType::Geometry;
+            let geometries = table.columns.iter().filter(geometry);
+            geometries.map(|it| (it.name.clone(), it.srid.unwrap_or(4326))).collect()
+        }
+        Sink::Search(_) | Sink::Graph(_) | Sink::Tiles(_) => Vec::new(),
+    };
+    let expect = Expectation {
+        job: params.job.to_string(),
+        unique: params.expect.unique.clone(),
+        not_null: params.expect.not_null.clone(),
+        extent: params.expect.extent,
+    };
+    dataset::Output { geometries, expect }
+}
+
+/// Gives the findings back where none blocks. A row that may not be left out holds back the job,
+/// not the version: another job may leave it out.
+fn refuse(params: &RebuildParams, mut findings: Vec<Finding>) -> Result<Vec<Finding>, Failure> {
+    let of_job = [FindingKind::RowsRefused, FindingKind::RowsRepaired];
+    for finding in findings.iter_mut().filter(|it| it.blocks() && of_job.contains(&it.kind)) {
+        finding.blocks = vec![params.job.to_string()];
+    }
     if !findings.iter().any(Finding::blocks) {
-        return Ok(());
+        return Ok(findings);
     }
     let message = format!("what {} reads is not what the catalog says", params.job);
     Err(Failure::permanent(Code::GateShut, message)
-        .hint("the artifact and its catalog disagree: publish a corrected version")
+        .hint("publish a corrected version, or see `on_bad_row` where single rows are bad")
         .with_findings(findings)
         .plain())
 }

@@ -1,138 +1,123 @@
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::cell::Cell as Shared;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, Read};
+use std::str;
 
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::datasource::file_format::csv::CsvFormat;
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig};
-use datafusion::prelude::SessionContext;
-use futures::TryStreamExt;
+use csv::{ByteRecord, ReaderBuilder};
+use datafusion::error::DataFusionError;
 
-use super::open::{Files, Opened};
-use crate::dataset::DatasetError;
+use super::cell::{Cell, Row};
+use super::columns::GEOMETRY;
+use super::rows::{Said, Take, locate};
+use super::stream::malformed;
+use crate::dataset::defect::Defect;
+use crate::model::GeometryColumns;
 
-/// Opens CSV files with a header as one table; an empty field is NULL.
-///
-/// A column's type is told from all of its values, and is the narrowest that keeps each of them:
-/// boolean, integer or double; else text. So `007` stays what it is.
-pub(super) async fn open(context: &SessionContext, files: &Files) -> Result<Opened, DatasetError> {
-    let header = config(files)?.infer_schema(&context.state()).await.map_err(DatasetError::Run)?;
-    let names = header.file_schema.ok_or_else(|| DatasetError::Malformed {
-        key: files.names[0].1.clone(),
-        why: "it has no header".to_owned(),
-    })?;
-    let texts = names.fields().iter().map(|field| Field::new(field.name(), DataType::Utf8, true));
-    let texts: SchemaRef = Arc::new(Schema::new(texts.collect::<Vec<_>>()));
-    let kinds = kinds(context, table(files, Arc::clone(&texts))?).await?;
-    let typed = texts.fields().iter().zip(kinds).map(|(field, kind)| {
-        Field::new(field.name(), kind.map_or(DataType::Utf8, Kind::data_type), true)
-    });
-    let typed = Arc::new(Schema::new(typed.collect::<Vec<_>>()));
-    Ok(Opened { provider: Arc::new(table(files, typed)?), geometry: None })
-}
+/// The most bytes that one record may have: a quote that is never closed takes all that follows.
+const RECORD: usize = 64 << 20;
 
-fn config(files: &Files) -> Result<ListingTableConfig, DatasetError> {
-    let format = CsvFormat::default()
-        .with_has_header(true)
-        .with_schema_infer_max_rec(1)
-        .with_newlines_in_values(true);
-    let options = ListingOptions::new(Arc::new(format)).with_file_extension(".csv");
-    Ok(ListingTableConfig::new_with_multi_paths(files.urls()?).with_listing_options(options))
-}
-
-fn table(files: &Files, schema: SchemaRef) -> Result<ListingTable, DatasetError> {
-    ListingTable::try_new(config(files)?.with_schema(schema)).map_err(DatasetError::Engine)
-}
-
-/// The kind of each column, `None` where it has no value.
-async fn kinds(
-    context: &SessionContext,
-    table: ListingTable,
-) -> Result<Vec<Option<Kind>>, DatasetError> {
-    let frame = context.read_table(Arc::new(table)).map_err(DatasetError::Engine)?;
-    let mut kinds = vec![None; frame.schema().fields().len()];
-    let mut batches = frame.execute_stream().await.map_err(DatasetError::Run)?;
-    while let Some(batch) = batches.try_next().await.map_err(DatasetError::Run)? {
-        for (kind, column) in kinds.iter_mut().zip(batch.columns()) {
-            for value in column.as_string::<i32>().iter().flatten() {
-                *kind = Some(Kind::of(value).or_wider(*kind));
-            }
+/// Reads records under a header; an empty field is NULL.
+pub(super) fn rows(
+    input: &mut dyn BufRead,
+    key: &str,
+    delimiter: u8,
+    geometry: Option<&GeometryColumns>,
+    take: &mut dyn Take,
+) -> Result<Said, DataFusionError> {
+    let left = Shared::new(RECORD);
+    let broken = |error: ::csv::Error| match error.kind() {
+        ::csv::ErrorKind::Io(_) if left.get() == 0 => {
+            malformed(key, "a record is longer than 64 MiB: is a quote not closed?")
         }
-    }
-    Ok(kinds)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Boolean,
-    Integer,
-    Double,
-    Text,
-}
-
-impl Kind {
-    fn of(value: &str) -> Self {
-        if matches!(value, "true" | "false") {
-            return Self::Boolean;
+        _ => malformed(key, "it cannot be unpacked, or is cut short"),
+    };
+    let bounded = Bounded { input, left: &left };
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bounded);
+    let names = header(reader.byte_headers().map_err(broken)?, key, geometry)?;
+    take.columns(columns(&names, geometry));
+    let (mut record, mut number) = (ByteRecord::new(), 0);
+    loop {
+        left.set(RECORD);
+        if !reader.read_byte_record(&mut record).map_err(broken)? {
+            return Ok(Said::Nothing);
         }
-        let digits = value.strip_prefix('-').unwrap_or(value);
-        let plain = digits.starts_with(|c: char| c.is_ascii_digit())
-            && (digits.len() == 1 || !digits.starts_with('0') || digits.starts_with("0."));
-        if plain && value.parse::<i64>().is_ok() {
-            return Self::Integer;
-        }
-        // A number with more digits than a double holds would come out as another one.
-        let significant = digits.bytes().filter(u8::is_ascii_digit).count();
-        if plain && significant <= 15 && value.parse::<f64>().is_ok_and(f64::is_finite) {
-            return Self::Double;
-        }
-        Self::Text
-    }
-
-    fn or_wider(self, other: Option<Self>) -> Self {
-        match (self, other) {
-            (kind, None) => kind,
-            (kind, Some(other)) if kind == other => kind,
-            (Self::Integer, Some(Self::Double)) | (Self::Double, Some(Self::Integer)) => {
-                Self::Double
-            }
-            _ => Self::Text,
-        }
-    }
-
-    fn data_type(self) -> DataType {
-        match self {
-            Self::Boolean => DataType::Boolean,
-            Self::Integer => DataType::Int64,
-            Self::Double => DataType::Float64,
-            Self::Text => DataType::Utf8,
-        }
+        number += 1;
+        take.row(number, row(&names, &record, geometry))?;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn columns(
+    names: &[String],
+    geometry: Option<&GeometryColumns>,
+) -> Vec<(String, Option<super::cell::Kind>)> {
+    let becomes =
+        |name: &String| matches!(geometry, Some(GeometryColumns::Wkt { wkt }) if wkt == name);
+    names.iter().filter(|name| !becomes(name)).map(|name| (name.clone(), None)).collect()
+}
 
-    #[test]
-    fn a_value_has_the_narrowest_type_that_keeps_it() {
-        let kinds = [
-            ("true", Kind::Boolean),
-            ("0", Kind::Integer),
-            ("-12", Kind::Integer),
-            ("01001", Kind::Text),
-            ("+1", Kind::Text),
-            ("9223372036854775808", Kind::Text),
-            ("0.5", Kind::Double),
-            ("-97.25", Kind::Double),
-            ("1e5", Kind::Double),
-            ("1.2345678901234567890", Kind::Text),
-            ("NaN", Kind::Text),
-            ("1 ", Kind::Text),
-        ];
-        for (value, kind) in kinds {
-            assert_eq!(Kind::of(value), kind, "{value}");
+fn header(
+    record: &ByteRecord,
+    key: &str,
+    geometry: Option<&GeometryColumns>,
+) -> Result<Vec<String>, DataFusionError> {
+    if record.is_empty() {
+        return Err(malformed(key, "it has no header"));
+    }
+    let mut names = Vec::new();
+    let mut seen = BTreeSet::new();
+    for field in record {
+        let name = str::from_utf8(field).or(Err(malformed(key, "its header is no UTF-8")))?;
+        if !seen.insert(name) {
+            return Err(malformed(key, &format!("its header names `{name}` twice")));
         }
-        assert_eq!(Kind::Integer.or_wider(Some(Kind::Double)), Kind::Double);
-        assert_eq!(Kind::Integer.or_wider(Some(Kind::Boolean)), Kind::Text);
+        names.push(name.to_owned());
+    }
+    let wanted = match geometry {
+        None => Vec::new(),
+        Some(GeometryColumns::Wkt { wkt }) => vec![wkt],
+        Some(GeometryColumns::Point { lon, lat }) => vec![lon, lat],
+    };
+    if let Some(missing) = wanted.iter().find(|name| !names.contains(name)) {
+        return Err(malformed(key, &format!("it has no column `{missing}` for the geometry")));
+    }
+    let taken = matches!(geometry, Some(GeometryColumns::Wkt { wkt }) if wkt == GEOMETRY);
+    if geometry.is_some() && !taken && names.iter().any(|name| name == GEOMETRY) {
+        return Err(malformed(key, "it has a column `geometry` beside the declared one"));
+    }
+    Ok(names)
+}
+
+fn row<'a>(
+    names: &'a [String],
+    record: &'a ByteRecord,
+    geometry: Option<&GeometryColumns>,
+) -> Result<Row<'a>, Defect> {
+    if record.len() != names.len() {
+        return Err(Defect::MalformedRow);
+    }
+    let mut cells = Vec::with_capacity(names.len());
+    for (name, field) in names.iter().zip(record) {
+        let text = str::from_utf8(field).or(Err(Defect::BadEncoding))?;
+        let cell = if text.is_empty() { Cell::Null } else { Cell::Untyped(text.into()) };
+        cells.push((Cow::Borrowed(name.as_str()), cell));
+    }
+    let geometry = geometry.map(|columns| locate(&mut cells, columns)).transpose()?.flatten();
+    Ok(Row { cells, geometry })
+}
+
+struct Bounded<'a> {
+    input: &'a mut dyn BufRead,
+    left: &'a Shared<usize>,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.get() == 0 {
+            return Err(io::Error::other("too long"));
+        }
+        let read = self.input.read(buffer)?;
+        self.left.set(self.left.get().saturating_sub(read));
+        Ok(read)
     }
 }

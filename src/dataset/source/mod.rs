@@ -1,9 +1,24 @@
 //! How is a dataset version read? One file for each form that its artifacts come in.
 
+mod cell;
+mod columns;
 mod csv;
-mod geojson;
+mod features;
+mod flatgeobuf;
+mod form;
+mod geo;
+mod json;
+mod merge;
 mod open;
 mod parquet;
-mod wkb;
+mod part;
+mod rows;
+mod rowwise;
+mod sequence;
+mod settled;
+mod stream;
+mod table;
 
+pub(crate) use open::Wanted;
 pub(super) use open::open;
+pub(super) use settled::wkb_of;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
-use super::sinks;
+use super::{reading, sinks};
 use crate::model::{JobId, Sink};
 use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
@@ -43,6 +43,7 @@ pub(in crate::plan) fn jobs(
         check.inputs();
         problems.extend(check.problems);
         problems.extend(sinks::sink(id, job, &jobs));
+        problems.extend(reading::reading(job));
     }
     problems.extend(cycles(&jobs));
     problems.extend(targets(&jobs));

@@ -2,6 +2,7 @@
 
 mod environments;
 mod jobs;
+mod reading;
 mod sinks;
 
 pub(super) use environments::plan;

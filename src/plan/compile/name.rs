@@ -26,7 +26,7 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
         Sink::Graph(sink) => (sink.graph_profile_version, false),
         Sink::Tiles(sink) => (sink.tile_profile_version, true),
     };
-    digest_json(&json!({
+    let mut name = json!({
         "format": GENERATION_FORMAT,
         "job": { "name": job.id, "sink": job.sink },
         "sql": job.query,
@@ -35,14 +35,28 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
         "builder": facts.builders.get(job.id.kind()),
         "profile": profile,
         "server": on_server.then_some(&facts.server),
-    }))
+    });
+    // What is not said is not named, so that a generation keeps its name.
+    if !job.on_bad_row.is_refuse() {
+        name["on_bad_row"] = serde_json::to_value(job.on_bad_row)?;
+    }
+    digest_json(&name)
 }
 
 /// The part of an input that decides content.
 fn input(input: &ResolvedInput) -> Value {
     match input {
-        ResolvedInput::Dataset { table, dataset, version, artifacts } => {
-            json!({ "table": table, "dataset": dataset, "version": version, "artifacts": artifacts })
+        ResolvedInput::Dataset { table, dataset, version, artifacts, read } => {
+            let name = json!({
+                "table": table, "dataset": dataset, "version": version, "artifacts": artifacts
+            });
+            match (name, read.is_plain()) {
+                (Value::Object(mut name), false) => {
+                    name.insert("read".to_owned(), json!(read));
+                    Value::Object(name)
+                }
+                (name, _) => name,
+            }
         }
         ResolvedInput::Projection { job, generation, .. } => {
             json!({ "projection": job, "generation": generation })

@@ -5,7 +5,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use super::name;
 use crate::digest::Digest;
-use crate::model::{Audience, DatasetVersionId, JobId, PolicyLabel, Sink, strictest};
+use crate::model::{Audience, DatasetVersionId, JobId, OnBadRow, PolicyLabel, Sink, strictest};
 use crate::plan::hint::did_you_mean;
 use crate::plan::{
     CatalogScope, Expect, Facts, Input, LoadedJob, LoadedPlan, Problem, ResolvedInput, VersionFacts,
@@ -21,6 +21,7 @@ pub(super) struct ResolvedJob {
     pub(super) inputs: Vec<ResolvedInput>,
     pub(super) audience: Audience,
     pub(super) expect: Expect,
+    pub(super) on_bad_row: OnBadRow,
     /// The jobs that it reads.
     pub(super) needs: Vec<JobId>,
     /// All dataset versions that it is derived from, through other jobs too.
@@ -53,6 +54,7 @@ impl ResolvedJob {
             inputs: Vec::new(),
             audience,
             expect: spec.expect.clone(),
+            on_bad_row: spec.on_bad_row,
             needs: needs(job).cloned().collect(),
             versions: BTreeMap::new(),
             label: None,
@@ -139,7 +141,7 @@ fn one(
     let mut problems = Vec::new();
     for (index, input) in spec.inputs.iter().enumerate() {
         match input {
-            Input::Dataset { dataset, alias, version } => {
+            Input::Dataset { dataset, alias, version, read } => {
                 match pick(job, index, dataset, version.as_deref(), facts) {
                     Ok(found) => {
                         inherit(&mut resolved, found, facts);
@@ -148,6 +150,7 @@ fn one(
                             dataset: dataset.clone(),
                             version: found.version.clone(),
                             artifacts: found.artifacts,
+                            read: read.clone(),
                         });
                     }
                     Err(problem) => problems.push(*problem),

@@ -44,6 +44,7 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 label: job.label,
                 labels: job.versions.iter().map(|(v, held)| (v.clone(), held.label)).collect(),
                 expect: job.expect.clone(),
+                on_bad_row: job.on_bad_row,
             })
             .action(format!("build generation {}", job.generation.short()))
             .estimate(estimate);

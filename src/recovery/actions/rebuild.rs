@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, Output, Proof, RebuildOutput};
+use crate::model::{Code, Failure, InputRows, Output, Proof, RebuildOutput};
 use crate::plan::{RebuildParams, StepSpec};
 use crate::projection::{Generation, Held, Projection};
 use crate::proof::tee;
@@ -29,7 +29,7 @@ impl Action for Rebuild {
         let generation = self.generation();
         match target.holds(&generation).await? {
             Held::Live(proof) | Held::Complete(proof) => {
-                self.output(proof.rows, proof.canonical_digest.clone(), Some(proof))
+                self.output(proof.rows, proof.canonical_digest.clone(), Some(proof), Vec::new())
             }
             Held::Absent | Held::Partial => self.build(&*target, &generation, cx).await,
         }
@@ -51,7 +51,8 @@ impl Rebuild {
         target.stage(generation, rows, &stage).await?;
         let digest = digest.finish()?;
         expected(&self.params, digest.count, source.inputs_have_rows)?;
-        self.output(digest.count, digest.to_string(), None)
+        let output = self.output(digest.count, digest.to_string(), None, source.read)?;
+        Ok(output.with_findings(source.findings))
     }
 
     fn generation(&self) -> Generation {
@@ -67,6 +68,7 @@ impl Rebuild {
         rows: u64,
         canonical_digest: String,
         unchanged: Option<Proof>,
+        read: Vec<InputRows>,
     ) -> Result<Output, Failure> {
         Output::of(&RebuildOutput {
             job: self.params.job.clone(),
@@ -74,6 +76,7 @@ impl Rebuild {
             generation: self.params.generation,
             rows,
             canonical_digest,
+            read,
             unchanged,
         })
     }

@@ -1,14 +1,15 @@
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use datafusion::error::DataFusionError;
+use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
-use geojson::{Feature, FeatureReader};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc;
 
+use super::form::Packing;
 use crate::dataset::DatasetError;
 use crate::model::Failure;
 
@@ -28,33 +29,27 @@ pub(super) async fn pump(store: Arc<dyn ObjectStore>, name: Path, chunks: mpsc::
     }
 }
 
-/// Reads the features out of the chunks, one at a time. Blocks.
-pub(super) fn read(
+/// Hands the unpacked bytes to `reader`, which runs on this thread and blocks it. What it says is
+/// wrong is so only if the store did not break off.
+pub(super) fn unpacked<T>(
     chunks: mpsc::Receiver<Chunk>,
+    packing: Packing,
     key: &str,
-    mut each: impl FnMut(Feature) -> Result<(), DataFusionError>,
-) -> Result<(), DataFusionError> {
+    reader: impl FnOnce(&mut dyn BufRead) -> Result<T, DataFusionError>,
+) -> Result<T, DataFusionError> {
     let mut source = Source { chunks, rest: Bytes::new(), failed: None };
-    let result = walk(&mut source, key, &mut each);
+    let result = match packing {
+        Packing::Plain => reader(&mut BufReader::new(&mut source)),
+        Packing::Gzip => reader(&mut BufReader::new(MultiGzDecoder::new(&mut source))),
+        Packing::Zstd => match zstd::stream::read::Decoder::new(&mut source) {
+            Ok(decoder) => reader(&mut BufReader::new(decoder)),
+            Err(_) => Err(malformed(key, "it is no zstd stream")),
+        },
+    };
     match source.failed {
         Some(error) => Err(DataFusionError::ObjectStore(Box::new(error))),
         None => result,
     }
-}
-
-fn walk(
-    source: &mut Source,
-    key: &str,
-    each: &mut impl FnMut(Feature) -> Result<(), DataFusionError>,
-) -> Result<(), DataFusionError> {
-    for feature in FeatureReader::from_reader(BufReader::new(source)).features() {
-        // The parser's own words may quote values.
-        let Ok(feature) = feature else {
-            return Err(malformed(key, "it is no FeatureCollection, or cut short"));
-        };
-        each(feature)?;
-    }
-    Ok(())
 }
 
 /// An artifact that is not what it claims to be, as an error below a query.
