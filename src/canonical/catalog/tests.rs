@@ -63,11 +63,15 @@ impl Bench {
         let findings = self.findings().await;
         let version = self.places();
         for finding in &findings {
+            // The evidence of a release is told of and stops nothing.
+            if finding.severity == Severity::Warns && finding.kind == K::DanglingLink {
+                continue;
+            }
             assert_eq!(finding.severity, Severity::Blocks);
             assert_eq!(finding.dataset_version_id.as_ref(), Some(version));
             assert_eq!(finding.blocks, [version.to_string()]);
         }
-        let mut kinds: Vec<K> = findings.into_iter().map(|finding| finding.kind).collect();
+        let mut kinds: Vec<K> = findings.iter().filter(|one| one.blocks()).map(|one| one.kind).collect();
         kinds.sort();
         kinds.dedup();
         kinds

@@ -20,6 +20,7 @@ async fn records_that_come_while_it_is_verified_are_no_findings() {
                     record.audit_ref = format!("kfm://run/{writer}/{at}");
                     append(&store, &record).await.unwrap();
                     at += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                 }
                 at
             })
