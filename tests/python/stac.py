@@ -13,8 +13,8 @@ import pystac.validation
 from common import REPOSITORY, documents, end, offline
 
 EXTENSIONS = {
-    "https://stac-extensions.github.io/file/v2.1.0/schema.json": "file.json",
-    "https://stac-extensions.github.io/table/v1.2.0/schema.json": "table.json",
+    "https://stac-extensions.github.io/file/v2.1.0/schema.json": "file-v2.1.0.json",
+    "https://stac-extensions.github.io/table/v1.2.0/schema.json": "table-v1.json",
 }
 
 
