@@ -42,7 +42,7 @@ packages build-essential ca-certificates pkg-config postgresql-15 postgresql-15-
 for what in "$@"; do
   case "$what" in
     test)
-      packages python3 python3-venv
+      packages b3sum jq python3 python3-venv zstd
       tool cargo-nextest
       readers
       ;;

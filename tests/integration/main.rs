@@ -10,10 +10,12 @@
 
 mod architecture;
 mod bench;
+mod by_hand;
 mod damage;
 mod fence;
 mod generated;
 mod interrupted;
+mod ledger;
 mod rehearsal;
 mod secrecy;
 mod sibling;
