@@ -78,6 +78,7 @@ pub(super) fn facts() -> Facts {
         reprove: false,
         keep: false,
         withdrawals: None,
+        editions: BTreeMap::new(),
     }
 }
 

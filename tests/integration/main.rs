@@ -10,6 +10,7 @@
 
 mod architecture;
 mod bench;
+mod cutover;
 mod damage;
 mod fence;
 mod generated;

@@ -71,6 +71,7 @@ pub(crate) async fn append(store: &Store, new: &NewRecord) -> Result<Appended, L
 }
 
 /// The head document, if the ledger has begun.
+#[cfg(test)]
 pub(crate) async fn head(store: &Store) -> Result<Option<Head>, LedgerError> {
     Ok(read(store).await?.0)
 }

@@ -26,7 +26,7 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
         Sink::Graph(sink) => (sink.graph_profile_version, false),
         Sink::Tiles(sink) => (sink.tile_profile_version, true),
     };
-    digest_json(&json!({
+    let mut named = json!({
         "format": GENERATION_FORMAT,
         "job": { "name": job.id, "sink": job.sink },
         "sql": job.query,
@@ -35,7 +35,11 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
         "builder": facts.builders.get(job.id.kind()),
         "profile": profile,
         "server": on_server.then_some(&facts.server),
-    }))
+    });
+    if let (Some(edition), Some(named)) = (facts.editions.get(&job.id), named.as_object_mut()) {
+        named.insert("edition".to_owned(), json!(edition));
+    }
+    digest_json(&named)
 }
 
 /// The part of an input that decides content.
