@@ -2,7 +2,7 @@
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 COPPICE := $(PROFILE_DIR)/coppice
 
-.PHONY: help setup build lint test rehearse fixture picture clean
+.PHONY: help setup build lint test rehearse fixture picture bench clean
 
 help:
 	@echo "make rehearse   set up, build, seal the Kansas fixture, rehearse its recovery"
@@ -10,6 +10,7 @@ help:
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make fixture    make fixtures/kansas anew from its sources"
 	@echo "make picture    record docs/rehearse.svg from a real rehearsal"
+	@echo "make bench      measure against rclone, restic, psql and ogr2ogr (release build)"
 	@echo "make clean      remove what rehearsals left in .coppice"
 
 setup:
@@ -41,6 +42,11 @@ picture: build
 	target/venv/bin/pip install --quiet --disable-pip-version-check pyte==0.8.2
 	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 48 \
 		coppice rehearse plans/kansas.yaml --env dev
+
+bench:
+	@scripts/setup.sh bench
+	cargo build --locked --release --example kansas
+	cargo bench --locked --bench peers
 
 clean:
 	rm -rf .coppice

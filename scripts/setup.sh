@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Coppice needs on Debian 12: PostgreSQL with PostGIS, and a C compiler for the
 # crates that build C. With `test` also cargo-nextest and a Python with independent readers of the
-# formats that Coppice writes; with `lint` also cargo-deny. Does nothing where all is there.
+# formats that Coppice writes; with `lint` also cargo-deny; with `bench` also what it is measured
+# against. Does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,8 +48,10 @@ for what in "$@"; do
       readers
       ;;
     lint) tool cargo-deny ;;
+    # The peers that `make bench` measures against.
+    bench) packages b3sum gdal-bin rclone restic ;;
     *)
-      say "unknown part $what: test or lint"
+      say "unknown part $what: test, lint or bench"
       exit 2
       ;;
   esac

@@ -1,11 +1,6 @@
 //! Coppice restores the canonical stores of a data platform, proves them intact, regrows every
 //! projection from them in dependency order, proves those too, and cuts over by one decision.
 
-#![allow(
-    dead_code,
-    reason = "queries and discards of projections are held by tests before a command asks for them"
-)]
-
 mod access;
 mod canonical;
 pub mod cli;

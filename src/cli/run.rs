@@ -16,7 +16,7 @@ use super::reports;
 use super::state::State;
 use super::{args, plan};
 use crate::canonical::{Existing, Filter};
-use crate::journal::{Journal, RunState};
+use crate::journal::{Journal, RunPhase, RunState};
 use crate::model::{Failure, Outcome, RunId, RunMode};
 use crate::receipt::Receipt;
 use crate::recovery::{self, Governance, Prepared, Refusal, Request, Watch};
@@ -170,7 +170,9 @@ async fn drain_on_signal(cancel: CancellationToken, ended: CancellationToken) {
 
 /// Prints the receipt of a run that ended, or how to go on with one that did not.
 fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit, Trouble> {
-    let Some(receipt) = recovery::stored_receipt(state.dir(), run.run)? else {
+    let ended = matches!(run.phase, RunPhase::Finished(_));
+    let receipt = if ended { recovery::stored_receipt(state.dir(), run.run)? } else { None };
+    let Some(receipt) = receipt else {
         return Err(Failure::cancelled()
             .hint(format!("go on with it: coppice resume {}", run.run))
             .into());

@@ -25,17 +25,6 @@ pub(crate) struct Unit {
     pub(crate) epoch: u64,
 }
 
-/// What a step would do, counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Preview {
-    /// In words for people.
-    pub(crate) words: String,
-    /// Objects or rows.
-    pub(crate) items: Option<u64>,
-    /// Bytes.
-    pub(crate) bytes: Option<u64>,
-}
-
 /// Where a step keeps what is too large for an event; durable on return.
 #[async_trait]
 pub(crate) trait Blobs: Send + Sync {
@@ -63,11 +52,6 @@ pub(crate) struct StepContext {
 /// The work of one kind of step. Found started but not finished, it runs again: twice equals once.
 #[async_trait]
 pub(crate) trait Action: Send + Sync {
-    /// Says what it would do; changes nothing.
-    async fn preview(&self, _cx: &StepContext) -> Result<Preview, Failure> {
-        Ok(Preview::default())
-    }
-
     /// Does one shard.
     async fn run(&self, cx: &StepContext) -> Result<Output, Failure>;
 

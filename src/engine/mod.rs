@@ -7,6 +7,7 @@ mod dispatcher;
 mod drive;
 mod executor;
 mod keeper;
+mod reopen;
 mod retry;
 mod run;
 #[cfg(test)]

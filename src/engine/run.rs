@@ -8,7 +8,7 @@ use super::check::check;
 use super::dispatcher::Dispatcher;
 use super::drive::Drive;
 use super::executor::InProcess;
-use super::{Bind, seed};
+use super::{Bind, reopen, seed};
 use crate::digest::canonical_json;
 use crate::journal::{EventKind, Journal, Lease, Listener, RunPhase, RunRequest, RunState, load};
 use crate::model::{Board, Code, Failure, Outcome, Redact};
@@ -75,19 +75,27 @@ async fn begin(
     let name = engine.journal.put(Bytes::from(bytes)).await?;
     let info = seed::info(graph, name, request, lease.targets.clone());
     let state = RunState::new(lease.run);
-    drive(engine, lease, state, graph, EventKind::RunStarted(Box::new(info))).await
+    drive(engine, lease, state, graph, vec![EventKind::RunStarted(Box::new(info))]).await
 }
 
 async fn go_on(engine: Engine, lease: Lease) -> Result<RunState, Failure> {
-    let state = resumable(engine.journal.as_ref(), &lease).await?;
+    let state = readable(engine.journal.as_ref(), &lease).await?;
+    if state.phase != RunPhase::Finished(Outcome::Halted) {
+        refuse_finished(&state)?;
+    }
     let graph = stored_graph(engine.journal.as_ref(), &state).await?;
     check(&graph)?;
-    let resumed = EventKind::RunResumed { holder: lease.holder.clone() };
-    drive(engine, lease, state, &graph, resumed).await
+    let mut first = vec![EventKind::RunResumed { holder: lease.holder.clone() }];
+    if matches!(state.phase, RunPhase::Finished(_)) {
+        let again = reopen::steps(&graph, &state)?;
+        first.extend(again.into_iter().map(|step| EventKind::StepReopened { step }));
+    }
+    drive(engine, lease, state, &graph, first).await
 }
 
 async fn cancel_all(journal: Arc<dyn Journal>, lease: Lease) -> Result<RunState, Failure> {
-    let state = resumable(journal.as_ref(), &lease).await?;
+    let state = readable(journal.as_ref(), &lease).await?;
+    refuse_finished(&state)?;
     let holder = lease.holder.clone();
     let open: Vec<_> = state.steps.iter().filter(|(_, step)| !step.phase.is_ended()).collect();
     let open: Vec<_> = open.into_iter().map(|(id, _)| id.clone()).collect();
@@ -106,17 +114,19 @@ async fn drive(
     lease: Lease,
     state: RunState,
     graph: &RecoveryGraph,
-    first: EventKind,
+    first: Vec<EventKind>,
 ) -> Result<RunState, Failure> {
     let Engine { journal, bind, listeners, board, redact, cancel } = engine;
     let blobs = Arc::new(JournalBlobs(Arc::clone(&journal)));
     let executor = Arc::new(InProcess::new(bind, graph, board, blobs, redact));
     let mut dispatcher = Dispatcher::new(Arc::clone(&journal), lease, state, listeners);
-    dispatcher.stage(first)?;
+    for event in first {
+        dispatcher.stage(event)?;
+    }
     Drive::new(journal, dispatcher, executor, graph, cancel).finish().await
 }
 
-async fn resumable(journal: &dyn Journal, lease: &Lease) -> Result<RunState, Failure> {
+async fn readable(journal: &dyn Journal, lease: &Lease) -> Result<RunState, Failure> {
     let state = load(journal, lease.run).await?;
     if !state.unknown.is_empty() {
         let kinds = state.unknown.join(", ");
@@ -124,12 +134,16 @@ async fn resumable(journal: &dyn Journal, lease: &Lease) -> Result<RunState, Fai
         return Err(Failure::permanent(Code::Journal, message)
             .hint("resume it with the coppice that started it"));
     }
+    Ok(state)
+}
+
+fn refuse_finished(state: &RunState) -> Result<(), Failure> {
     if let RunPhase::Finished(outcome) = state.phase {
         let message = format!("run {} has ended: {}", state.run, outcome.name());
         return Err(Failure::permanent(Code::Usage, message)
             .hint("start a new run: what is proven already is not done again"));
     }
-    Ok(state)
+    Ok(())
 }
 
 /// Reads the graph that a run was started with.

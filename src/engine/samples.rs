@@ -14,7 +14,12 @@ pub(crate) fn graph(steps: &[(&str, u32, &[&str])]) -> RecoveryGraph {
     };
     let step = |(id, shards, waits): &(&str, u32, &[&str])| StepSpec {
         id: id.parse().unwrap(),
-        kind: if id.starts_with("switch") { StepKind::Switch } else { StepKind::RestoreObjects },
+        kind: match *id {
+            "decide" => StepKind::Decide,
+            "clean-up" => StepKind::CleanUp,
+            id if id.starts_with("switch") => StepKind::Switch,
+            _ => StepKind::RestoreObjects,
+        },
         params: Value::Null,
         shards: *shards,
         pool: Pool::Transfer,

@@ -89,6 +89,11 @@ pub(crate) enum EventKind {
         /// What it waits for.
         because: StepId,
     },
+    /// A step of a halted run is to be done again.
+    StepReopened {
+        /// The step.
+        step: StepId,
+    },
     /// A step was given up with its run.
     StepCancelled {
         /// The step.
@@ -194,7 +199,7 @@ pub(crate) struct About {
 }
 
 /// The kinds that this version of Coppice writes.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "RunStarted",
     "RunResumed",
     "StepStarted",
@@ -204,6 +209,7 @@ const KNOWN: [&str; 12] = [
     "StepSucceeded",
     "StepFailed",
     "StepBlocked",
+    "StepReopened",
     "StepCancelled",
     "CancelRequested",
     "RunFinished",
@@ -238,6 +244,7 @@ impl EventKind {
             | Self::StepSucceeded { step, .. }
             | Self::StepFailed { step, .. }
             | Self::StepBlocked { step, .. }
+            | Self::StepReopened { step }
             | Self::StepCancelled { step } => Some(step),
             Self::RunStarted(_)
             | Self::RunResumed { .. }
@@ -281,6 +288,7 @@ mod tests {
             EventKind::StepSucceeded { step: step.clone(), output },
             EventKind::StepFailed { step: step.clone(), failure },
             EventKind::StepBlocked { step: step.clone(), because: step.clone() },
+            EventKind::StepReopened { step: step.clone() },
             EventKind::StepCancelled { step },
             EventKind::CancelRequested {},
             EventKind::RunFinished { outcome: Outcome::Partial },

@@ -164,6 +164,9 @@ impl Journal for SqliteJournal {
                     event.at AS finished_at, event.body, claim.holder, claim.until
              FROM run
              LEFT JOIN event ON event.run_id = run.run_id AND event.kind = 'RunFinished'
+                  AND NOT EXISTS (SELECT 1 FROM event AS later
+                      WHERE later.run_id = event.run_id AND later.seq > event.seq
+                      AND later.kind IN ('RunFinished', 'RunResumed'))
              LEFT JOIN claim ON claim.target = 'run:' || run.run_id
              ORDER BY run.created_at DESC, run.run_id DESC",
         )

@@ -240,7 +240,11 @@ impl RunState {
                 self.started_at = Some(event.at);
                 self.phase = RunPhase::Running;
             }
-            (RunPhase::Running | RunPhase::Cancelling, EventKind::RunResumed { .. }) => {
+            (
+                RunPhase::Running | RunPhase::Cancelling | RunPhase::Finished(Outcome::Halted),
+                EventKind::RunResumed { .. },
+            ) => {
+                self.finished_at = None;
                 self.steps.values_mut().flat_map(|step| &mut step.shards).for_each(interrupt);
                 self.resumes += 1;
                 self.phase = RunPhase::Running;
@@ -316,10 +320,27 @@ impl StepState {
             (StepPhase::Pending | StepPhase::Running, EventKind::StepCancelled { .. }) => {
                 self.phase = StepPhase::Cancelled;
             }
+            (phase, EventKind::StepReopened { .. }) if phase.is_ended() => {
+                self.reopen();
+                return Ok(());
+            }
             (phase, kind) => return Err(format!("{kind:?} in a step that is {phase:?}")),
         }
         self.finished_at = Some(event.at);
         Ok(())
+    }
+
+    /// Back to the start, but for shards of a failed step that are done.
+    fn reopen(&mut self) {
+        let all = self.phase == StepPhase::Succeeded;
+        for shard in &mut self.shards {
+            if all || !matches!(shard.phase, ShardPhase::Succeeded(_)) {
+                shard.phase = ShardPhase::Pending;
+            }
+        }
+        self.phase = StepPhase::Pending;
+        (self.started_at, self.finished_at) = (None, None);
+        (self.output, self.failure, self.because) = (None, None, None);
     }
 }
 

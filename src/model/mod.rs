@@ -22,7 +22,7 @@ pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub use outputs::{
-    DecideOutput, DecidedChange, InputRows, LiveGeneration, Outcome, Output, ProveOutput,
+    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output, ProveOutput,
     ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
 pub use policy::{Audience, PolicyLabel, label_at, strictest};

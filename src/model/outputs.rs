@@ -176,11 +176,20 @@ pub struct ReadBackOutput {
     pub at: DateTime<Utc>,
 }
 
-/// A live name and what it leads to.
+/// What `DropFormer` dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropOutput {
+    /// Generations that are gone.
+    pub dropped: Vec<LiveGeneration>,
+    /// Generations that were to go and could not, such as one that others built upon.
+    pub kept: Vec<LiveGeneration>,
+}
+
+/// A job's generation, such as the live one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveGeneration {
     /// The job.
     pub job: JobId,
-    /// Its live generation.
+    /// The generation.
     pub generation: Digest,
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,20 @@ pub struct Covers {
     pub words: String,
     /// The fields whose content is covered.
     pub fields: Vec<String>,
+    /// What was counted or looked up beside the digests, such as quads by relation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
+}
+
+impl Covers {
+    /// A proof by digests alone.
+    pub fn of<T: Into<String>>(
+        words: impl Into<String>,
+        fields: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let fields = fields.into_iter().map(Into::into).collect();
+        Self { words: words.into(), fields, counts: BTreeMap::new() }
+    }
 }
 
 /// Evidence that a generation holds exactly what the canonical data say.

@@ -112,6 +112,9 @@ pub(crate) struct Limits {
     pub(crate) attempts: u32,
     /// Seconds after which one try of a step is given up.
     pub(crate) step_timeout_seconds: u64,
+    /// Former generations of each job that stay for a rollback; older ones are dropped after a
+    /// cutover.
+    pub(crate) keep_generations: u32,
 }
 
 impl Default for Limits {
@@ -122,6 +125,7 @@ impl Default for Limits {
             query_memory_mib: 512,
             attempts: 4,
             step_timeout_seconds: 6 * 3600,
+            keep_generations: 2,
         }
     }
 }

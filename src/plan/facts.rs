@@ -35,6 +35,10 @@ pub(crate) struct Facts {
     pub(crate) only: Vec<JobId>,
     /// Rebuild: prove again what is recorded as proven.
     pub(crate) reprove: bool,
+    /// How often a job's generation was found damaged while live: such a job is built anew under
+    /// another name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) editions: BTreeMap<JobId, u32>,
     /// Rehearsal: leave scratch as it is, for a look.
     pub(crate) keep: bool,
     /// The list of withdrawals, where the environment has one.

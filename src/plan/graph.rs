@@ -60,6 +60,8 @@ pub(crate) enum StepKind {
     Switch,
     /// Reads the live names back.
     ReadBack,
+    /// Drops former generations that are older than those to be kept.
+    DropFormer,
     /// Clears scratch.
     CleanUp,
     /// Folds the receipt, stores it, and appends the ledger entry that cites it.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -21,8 +21,6 @@ pub(crate) struct LoadedPlan {
     pub(crate) plan: RecoveryPlan,
     /// The plan's name in `files`.
     pub(crate) file: String,
-    /// The folder that paths in the plan are relative to: the plan's own, absolute.
-    pub(crate) base: PathBuf,
     /// The jobs that belong to the plan, by name.
     pub(crate) jobs: BTreeMap<JobId, LoadedJob>,
     /// Every file, by its path below the folder that holds plan and jobs: sealed into snapshots
@@ -95,6 +93,7 @@ pub(crate) fn load(path: &Path) -> Result<LoadedPlan, Vec<Problem>> {
 
 /// Makes a plan of files that are in memory already, such as those that a snapshot sealed. `root`
 /// is the folder that they would lie below.
+#[cfg(test)]
 pub(crate) fn read(
     files: BTreeMap<String, Bytes>,
     file: &str,
@@ -137,7 +136,7 @@ fn read_shown(
     }
     let jobs = check::jobs(&plan, &source, all, complete, &mut problems);
     if problems.is_empty() {
-        return Ok(LoadedPlan { plan, file: file.to_owned(), base, jobs, files, source });
+        return Ok(LoadedPlan { plan, file: file.to_owned(), jobs, files, source });
     }
     problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     Err(problems)

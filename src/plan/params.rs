@@ -218,6 +218,9 @@ pub(crate) struct DecideParams {
     pub(crate) jobs: Vec<Candidate>,
     /// Rollback: each job goes to its former generation and nothing is asked of proofs.
     pub(crate) rollback: bool,
+    /// Rollback: only the jobs that the last cutover switched, all of them.
+    #[serde(default)]
+    pub(crate) last_set: bool,
 }
 
 /// A job that may go live.

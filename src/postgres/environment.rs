@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS coppice.generations (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job, generation)
 );
+ALTER TABLE coppice.generations ADD COLUMN IF NOT EXISTS was_live boolean NOT NULL DEFAULT false;
 CREATE TABLE IF NOT EXISTS coppice.live (
     job text PRIMARY KEY,
     generation text,
@@ -61,7 +62,7 @@ COMMENT ON SCHEMA coppice IS 'Kept by coppice: markers, generations with their p
 /// Makes the schema `coppice` where it is missing. Twice equals once.
 pub(crate) async fn ensure_registry(pool: &PgPool) -> Result<(), PgError> {
     let failed = PgError::sql("create the schema coppice");
-    if has_registry(pool).await? {
+    if is_current(pool).await? {
         return Ok(());
     }
     let mut connection = pool.acquire().await.map_err(&failed)?;
@@ -73,6 +74,17 @@ pub(crate) async fn ensure_registry(pool: &PgPool) -> Result<(), PgError> {
         .map_err(&failed)?;
     execute(&mut transaction, "create the schema coppice", &sql(REGISTRY, &[])).await?;
     transaction.commit().await.map_err(&failed)
+}
+
+/// Whether nothing is to be made or added any more.
+async fn is_current(pool: &PgPool) -> Result<bool, PgError> {
+    sqlx::query_scalar(
+        "SELECT to_regclass('coppice.holder') IS NOT NULL AND EXISTS (SELECT FROM pg_attribute \
+         WHERE attrelid = to_regclass('coppice.generations') AND attname = 'was_live')",
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(PgError::sql("look for the schema coppice"))
 }
 
 /// Says whether the schema `coppice` is there as a whole; its last table is made last.

@@ -16,6 +16,9 @@ pub(crate) enum LockError {
     /// Another run has it.
     #[error("another run holds the database: {0}")]
     Held(String),
+    /// It was ours, and is not any more.
+    #[error("the lock on the database was lost")]
+    Lost(#[source] Option<sqlx::Error>),
     /// The database does not answer as it should.
     #[error(transparent)]
     Server(#[from] PgError),
@@ -26,6 +29,9 @@ impl From<LockError> for Failure {
         match error {
             LockError::Held(_) => Self::fenced(Code::Locked, error.to_string())
                 .hint("wait for that run, or stop it, then try again"),
+            LockError::Lost(_) => Self::fenced(Code::Locked, error.to_string())
+                .because(&error)
+                .hint("nothing more was written; `coppice resume` takes the lock anew"),
             LockError::Server(error) => error.into(),
         }
     }
@@ -35,8 +41,6 @@ impl From<LockError> for Failure {
 #[derive(Debug)]
 pub(crate) struct TargetLock {
     connection: PgConnection,
-    /// The highest fencing token that the database has seen before: a new run's must not be lower.
-    pub(crate) seen_epoch: u64,
 }
 
 impl TargetLock {
@@ -60,13 +64,6 @@ impl TargetLock {
         if !taken {
             return Err(LockError::Held(held_by(&mut connection).await?));
         }
-        let seen: i64 = sqlx::query_scalar(
-            "SELECT greatest((SELECT max(epoch) FROM coppice.live), \
-                             (SELECT max(epoch) FROM coppice.holder), 0)",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .map_err(&failed)?;
         sqlx::query(
             "INSERT INTO coppice.holder (run_id, holder, epoch) VALUES ($1::uuid, $2, $3) \
              ON CONFLICT (one) DO UPDATE SET run_id = excluded.run_id, \
@@ -78,13 +75,31 @@ impl TargetLock {
         .execute(&mut connection)
         .await
         .map_err(&failed)?;
-        Ok(Self { connection, seen_epoch: seen.try_into().unwrap_or(0) })
+        Ok(Self { connection })
     }
 
-    /// Makes sure that the connection, and so the lock, is still there.
+    /// Makes sure that the lock is still there. Asked of the server and not of the connection: one
+    /// that was cut, or a pooler between, may have lost it without a word.
     pub(crate) async fn check(&mut self) -> Result<(), LockError> {
-        let alive = self.connection.ping().await;
-        Ok(alive.map_err(PgError::sql("keep the lock on the database"))?)
+        let held = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted \
+             AND pid = pg_backend_pid() AND objsubid = 1 \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+             AND ((classid::bigint << 32) | objid::bigint) = $1)",
+        )
+        .bind(RUN_LOCK)
+        .fetch_one(&mut self.connection)
+        .await;
+        match held {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LockError::Lost(None)),
+            Err(error) => Err(LockError::Lost(Some(error))),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn unlock_behind_its_back(&mut self) {
+        sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut self.connection).await.unwrap();
     }
 
     /// Gives the lock back.

@@ -23,6 +23,6 @@ pub(crate) use connect::{
 };
 pub(crate) use copy::{CopyEncoder, geometry_kind};
 pub(crate) use environment::{Marker, ensure_registry, has_registry, read_marker, write_marker};
-pub(crate) use lock::TargetLock;
+pub(crate) use lock::{LockError, TargetLock};
 pub(crate) use quote::{Part, Sql, sql};
 pub(crate) use split::{SIGNATURE, SplitError, TRAILER, TupleSplitter};

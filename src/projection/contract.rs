@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,39 @@ pub(crate) struct Change {
     pub(crate) to: Option<Digest>,
 }
 
+impl Change {
+    /// Whether readers get what is live after it, and not only the record says so.
+    pub(crate) async fn is_shown(&self, target: &dyn Projection) -> Result<bool, Failure> {
+        let Some(digest) = self.to else { return Ok(true) };
+        let generation = Generation { job: self.job.clone(), digest, sink: self.sink.clone() };
+        Ok(matches!(target.holds(&generation).await?, Held::Live(_)))
+    }
+}
+
+/// The last switch of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LastSwitch {
+    /// The generation that would be live after a rollback.
+    pub(crate) former: Option<Digest>,
+    /// The run that switched.
+    pub(crate) run: RunId,
+    /// When.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// A generation that is at a target, in whatever state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// The run that built it, where that can be told.
+    pub(crate) run: Option<RunId>,
+    /// Whether it is complete and proven.
+    pub(crate) complete: bool,
+    /// Whether readers were ever shown it, as far as that can be told.
+    pub(crate) was_live: bool,
+}
+
 /// What a target needs to know of the run that fills it.
 #[derive(Debug, Clone)]
 pub(crate) struct StageContext {
@@ -90,14 +124,21 @@ pub(crate) trait Projection: Send + Sync {
     /// as `encoding` does.
     async fn read_back(&self, generation: &Generation) -> Result<RowsStream, Failure>;
 
+    /// Counts the rows that it holds, without reading them all.
+    async fn count(&self, generation: &Generation) -> Result<u64, Failure>;
+
     /// Records the proof in the target: from here on the generation is complete.
     async fn record(&self, generation: &Generation, proof: &Proof) -> Result<(), Failure>;
+
+    /// Takes the recorded proof of a generation away: it was found not to hold. Readers of a live
+    /// one are not cut off; a later run builds the job anew under another name.
+    async fn revoke(&self, generation: &Generation) -> Result<(), Failure>;
 
     /// Says which generation of a job is live.
     async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure>;
 
-    /// Says which generation would be live after a rollback of the job.
-    async fn former(&self, job: &JobId) -> Result<Option<Digest>, Failure>;
+    /// Says by whom the job was switched last, and from what.
+    async fn last_switch(&self, job: &JobId) -> Result<Option<LastSwitch>, Failure>;
 
     /// Proves that `switch` could be done now; changes nothing.
     async fn prepare(&self, set: &[Change]) -> Result<(), Failure>;
@@ -106,6 +147,9 @@ pub(crate) trait Projection: Send + Sync {
     /// succeeds. Fails as fenced when neither `from` nor `to` is what is live.
     async fn switch(&self, set: &[Change], cx: &StageContext) -> Result<(), Failure>;
 
-    /// Drops a generation that is not live.
+    /// Lists the generations of a job.
+    async fn stored(&self, job: &JobId) -> Result<Vec<Stored>, Failure>;
+
+    /// Drops a generation that is neither live nor the one to go back to.
     async fn discard(&self, generation: &Generation) -> Result<(), Failure>;
 }

@@ -21,13 +21,19 @@ pub(crate) struct House {
     pub(crate) files: Files,
     pub(crate) store: Store,
     // The store and the copies are in it.
-    _root: tempfile::TempDir,
+    root: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) fn spill(&self) -> PathBuf {
+        self.root.path().join("spill")
+    }
 }
 
 pub(crate) fn house() -> House {
     let root = tempfile::tempdir().unwrap();
     let store = Store::open(&Location::of_path(&root.path().join("store")).unwrap()).unwrap();
-    House { files: Files::new(store.clone(), root.path().join("cache")), store, _root: root }
+    House { files: Files::new(store.clone(), root.path().join("cache")), store, root }
 }
 
 pub(crate) fn context(run: RunId, epoch: u64) -> StageContext {

@@ -83,7 +83,7 @@ mod tests {
             (vec![rows(&["a", "b", "b"])], "u", false),
         ];
         for (batches, encoding, proven) in others {
-            let covers = Covers { words: "all".into(), fields: vec!["c".into()] };
+            let covers = Covers::of("all", ["c"]);
             let projected = digest(batches, encoding).await;
             let proof = compare(&canonical, &projected, covers, Utc::now());
             assert_eq!(proof.proven, proven, "{proof:?}");

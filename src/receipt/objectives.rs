@@ -2,7 +2,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Objectives;
 use crate::journal::{RunRequest, RunState};
-use crate::model::{Failure, ReadBackOutput};
+use crate::model::{Failure, Outcome, ReadBackOutput};
 
 /// Measures what was promised. `started_at` is the run's first start.
 pub(super) fn objectives(
@@ -12,6 +12,8 @@ pub(super) fn objectives(
     read_back: Option<&ReadBackOutput>,
 ) -> Objectives {
     let incident_at = request.incident_at.unwrap_or(started_at);
+    // After a switch that failed, what was read back is what is live, and not what was to be.
+    let read_back = read_back.filter(|_| state.outcome() != Outcome::Halted);
     let to_live = read_back.map(|read| seconds(read.at - started_at));
     let lost = request.as_of.map(|as_of| seconds(incident_at - as_of));
     // A run that was to bring something live and did not missed its time; one without is not

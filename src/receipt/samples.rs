@@ -121,7 +121,7 @@ fn proof() -> Proof {
         projection_digest: DIGEST.into(),
         proven: true,
         proof_at: time(20),
-        covers: Covers { words: "every column of every row".into(), fields: vec!["name".into()] },
+        covers: Covers::of("every column of every row", ["name"]),
     }
 }
 

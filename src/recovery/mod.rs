@@ -5,7 +5,9 @@ mod before_writing;
 #[cfg(test)]
 mod documents;
 mod drive;
-mod findable;
+mod editions;
+mod evidence;
+mod former;
 mod governance;
 pub(crate) mod markers;
 mod outputs;
@@ -28,6 +30,7 @@ mod withdrawn;
 mod world;
 
 pub(crate) use drive::{Watch, execute, resume};
+pub(crate) use former::{Journaled, superfluous};
 pub(crate) use governance::Governance;
 pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, RestoredLedger, VerifiedOutput};
 pub(crate) use params::{decided, params};

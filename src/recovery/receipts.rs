@@ -51,6 +51,19 @@ pub(crate) fn store(state: &Path, receipt: &Receipt) -> Result<Digest, Failure> 
     Ok(Digest::blake3(&bytes))
 }
 
+/// Gives the receipt of a run that halted a name of its own, because the ledger cites it, and makes
+/// room for that of the run's end.
+pub(crate) fn set_aside(state: &Path, run: RunId) -> Result<(), Failure> {
+    let path = receipt_path(state, run);
+    let aside = |number: u32| path.with_extension(format!("halted-{number}.json"));
+    let free = (1..u32::MAX).map(aside).find(|aside| !aside.exists());
+    let Some(aside) = free else { return Ok(()) };
+    std::fs::rename(&path, aside).map_err(|error| {
+        let message = format!("failed to put {} aside", path.display());
+        Failure::permanent(Code::StepFailed, message).because(&error)
+    })
+}
+
 /// Puts names back where a document of a run shows hashes, for whoever may read the file that
 /// maps them.
 pub(crate) fn unhash(mut value: Value, state: &Path, run: RunId) -> Result<Value, Failure> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use super::editions;
 use super::governance::{self, Governance};
 use super::scope::NotCovered;
 use super::setting::Setting;
@@ -116,22 +117,38 @@ pub(crate) async fn prepare(
     journal: Arc<dyn Journal>,
 ) -> Result<Prepared, Refusal> {
     let mut world = open(&request, journal).await?;
-    let git_commit = governance::judge(&request, &world.setting.environment).await?;
-    let (facts, not_covered) = survey::facts(&world, &request).await?;
+    let (graph, record) = match resolved(&mut world, &request).await {
+        Ok(resolved) => resolved,
+        Err(refusal) => {
+            // A private cluster may have been started for a look.
+            world.close().await?;
+            return Err(refusal);
+        }
+    };
+    let actor = record.actor.clone();
+    Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
+}
+
+async fn resolved(
+    world: &mut World,
+    request: &Request,
+) -> Result<(RecoveryGraph, RunRequest), Refusal> {
+    let git_commit = governance::judge(request, &world.setting.environment).await?;
+    let (mut facts, not_covered) = survey::facts(world, request).await?;
     world.setting.versions = versions(&facts);
     world.setting.withdrawals.clone_from(&facts.withdrawals);
     world.redactor.show(world.setting.public());
     let mut plan = request.plan.clone();
     // A projection of a part would be a lie.
     plan.jobs.retain(|job, _| !not_covered.contains_key(job));
-    let graph = compile(&plan, &facts, request.mode).map_err(Refusal::Problems)?;
+    let graph = editions::compiled(world, &plan, &mut facts, request.mode).await?;
     world.setting.public_jobs = public_jobs(&graph);
     world.redactor.show(world.setting.public());
-    expected(&request, &graph)?;
+    expected(request, &graph)?;
     let actor = resolve_actor(request.governance.actor.as_deref());
-    let mut record = record(&request, &world, &facts, &actor, git_commit);
-    record.not_covered = not_covered_of(&request, not_covered);
-    Ok(Prepared { run: world.run, world: Arc::new(world), graph, actor, record })
+    let mut record = record(request, world, &facts, &actor, git_commit);
+    record.not_covered = not_covered_of(request, not_covered);
+    Ok((graph, record))
 }
 
 /// The versions, and whether each is public on the policy date.

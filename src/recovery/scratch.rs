@@ -8,8 +8,9 @@ use futures::{StreamExt, TryStreamExt};
 use super::drive::reopen;
 use super::world::World;
 use crate::access::Redactor;
-use crate::journal::{Holder, Journal, RunPhase, load};
+use crate::journal::{Holder, Journal, RunPhase, RunState, StepPhase, load};
 use crate::model::{Code, Failure, RunId};
+use crate::plan::StepKind;
 use crate::store::{Store, Walked};
 
 /// Deletes at once.
@@ -39,6 +40,17 @@ pub(crate) async fn clear(world: &World) -> Result<Vec<String>, Failure> {
     Ok(cleared)
 }
 
+fn is_decided(run: &RunState) -> bool {
+    let decide = StepKind::Decide.to_string();
+    run.steps.values().any(|step| step.seed.kind == decide && step.phase == StepPhase::Succeeded)
+}
+
+/// Removes what runs on the same targets have left in local folders.
+async fn leftovers(world: &World) -> Result<Vec<String>, Failure> {
+    let swept = world.swept().await?;
+    Ok(swept.iter().map(|folder| folder.display().to_string()).collect())
+}
+
 /// Deletes all objects of a store whose every name holds the run's id.
 async fn empty(store: &Store) -> Result<u64, Failure> {
     let deleted = store
@@ -59,7 +71,10 @@ async fn empty(store: &Store) -> Result<u64, Failure> {
     Ok(deleted)
 }
 
-/// Clears what a killed or kept rehearsal left; a run that is being driven is refused.
+/// Clears what a killed or kept run left; a run that is being driven is refused. A rehearsal's
+/// scratch goes as a whole. Of a run on an environment's own targets only local leftovers go, and
+/// the run itself is given up, unless its cutover is decided: then it goes forward or is rolled
+/// back.
 pub(crate) async fn discard(
     run: RunId,
     state: &Path,
@@ -68,17 +83,19 @@ pub(crate) async fn discard(
 ) -> Result<Vec<String>, Failure> {
     let known = load(&*journal, run).await?;
     let world = reopen(run, state, journal.clone(), redactor).await?;
-    if world.places.scratch.is_none() {
-        return Err(Failure::permanent(
-            Code::Usage,
-            format!("run {run} worked on the targets of {} itself", world.setting.name),
-        )
-        .hint("only rehearsals have scratch; former generations go by `coppice rollback`"));
+    let rehearsed = world.places.scratch.is_some();
+    let finished = matches!(known.phase, RunPhase::Finished(_));
+    if !rehearsed && !finished && is_decided(&known) {
+        let message = format!("run {run} has decided its cutover, so it cannot be given up");
+        return Err(Failure::permanent(Code::Usage, message)
+            .hint(format!("go forward with `coppice resume {run}`, then roll back if need be")));
     }
     let holder = Holder::this_process(&crate::access::resolve_actor(None).principal);
     let lease = journal.claim(run, &world.target_names(), &holder).await?;
-    let cleared = clear(&world).await;
-    if cleared.is_ok() && !matches!(known.phase, RunPhase::Finished(_)) {
+    let cleared = if rehearsed { clear(&world).await } else { leftovers(&world).await };
+    // It takes with it what the run had spilled.
+    world.close().await?;
+    if cleared.is_ok() && !finished {
         crate::engine::abandon(journal, lease).await?;
     } else {
         journal.release(&lease).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use futures::TryStreamExt;
 
+use super::editions;
 use super::request::Request;
 use super::scope::{NotCovered, narrow};
 use super::targets::Database;
@@ -16,7 +17,7 @@ use crate::canonical::{
     sealed_embargo, snapshot_content,
 };
 use crate::digest::Digest;
-use crate::model::{Code, Failure, JobId, PolicyLabel, RunMode, Zone};
+use crate::model::{Code, Failure, PolicyLabel, RunMode, Zone};
 use crate::plan::{Environment, Facts, Part, SnapshotFacts, VersionFacts, ZoneFacts};
 use crate::postgres;
 use crate::projection::{graph, postgis, search, tiles};
@@ -45,6 +46,7 @@ pub(super) async fn facts(
         reprove: request.reprove,
         keep: request.keep,
         withdrawals: None,
+        editions: BTreeMap::new(),
     };
     let withdrawals = world.withdrawals().await?;
     facts.withdrawals = withdrawn::facts(withdrawals);
@@ -63,9 +65,9 @@ pub(super) async fn facts(
         }
         RunMode::Rebuild => {
             facts.versions = versions_in_place(world).await?;
-            facts.live = live(world, request).await?;
+            facts.live = editions::live(world, request).await?;
         }
-        RunMode::Rollback => facts.live = live(world, request).await?,
+        RunMode::Rollback => facts.live = editions::live(world, request).await?,
     }
     tighten(&mut facts, withdrawals)?;
     Ok((facts, not_covered))
@@ -275,18 +277,6 @@ async fn documents_digest(
     }
     digests.sort();
     Ok(content_digest(digests.iter().map(|(key, digest)| (&**key, digest))))
-}
-
-/// The live generation of each job, where it has one.
-async fn live(world: &World, request: &Request) -> Result<BTreeMap<JobId, Digest>, Failure> {
-    let mut live = BTreeMap::new();
-    for (job, loaded) in &request.plan.jobs {
-        let target = world.targets.of(&loaded.job.spec.sink).await?;
-        if let Some(generation) = target.live(job).await? {
-            live.insert(job.clone(), generation);
-        }
-    }
-    Ok(live)
 }
 
 impl World {

@@ -73,6 +73,15 @@ impl Targets {
         })
     }
 
+    /// Whether there is anything to look into: a private cluster that was never made holds nothing,
+    /// and is not made for a look.
+    pub(crate) fn is_there(&self, sink: &Sink) -> bool {
+        match (sink, &self.database) {
+            (Sink::Postgis(_), Database::Private { data, .. }) => data.exists(),
+            _ => true,
+        }
+    }
+
     /// Sorts changes by target: `PostGIS` first, then what hangs on the live pointer, which all
     /// file-like projections share and switch at once.
     pub(crate) async fn grouped(

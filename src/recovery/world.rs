@@ -13,7 +13,7 @@ use crate::canonical::{BackupStore, CanonicalStores, Withdrawals, ledger};
 use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::journal::Journal;
-use crate::model::{Failure, RunId, RunMode, Zone};
+use crate::model::{Code, Failure, RunId, RunMode, Zone};
 use crate::projection::StageContext;
 use crate::{postgres, store};
 
@@ -116,8 +116,39 @@ impl World {
         if taken.is_err() {
             let half_taken = std::mem::take(&mut *locks);
             give_back(half_taken).await?;
+            return taken;
         }
-        taken
+        self.sweep().await
+    }
+
+    /// Clears what killed runs left in local folders; never what a running one works in.
+    async fn sweep(&self) -> Result<(), Failure> {
+        for folder in self.swept().await? {
+            tracing::info!(folder = %folder.display(), "cleared what a killed run left");
+        }
+        Ok(())
+    }
+
+    /// Removes staging folders without an owner, and what runs that nobody drives have spilled.
+    pub(crate) async fn swept(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut swept = self.targets.files().sweep().await?;
+        swept.extend(self.sweep_spill().await?);
+        Ok(swept)
+    }
+
+    async fn sweep_spill(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut swept = Vec::new();
+        for run in self.journal.runs().await? {
+            let folder = self.state.join("spill").join(run.run.to_string());
+            if run.run != self.run && run.holder.is_none() && folder.exists() {
+                tokio::fs::remove_dir_all(&folder).await.map_err(|error| {
+                    let message = format!("failed to clear {}", folder.display());
+                    Failure::permanent(Code::StepFailed, message).because(&error)
+                })?;
+                swept.push(folder);
+            }
+        }
+        Ok(swept)
     }
 
     async fn take_locks(&self, locks: &mut Locks, holder: &str, epoch: u64) -> Result<(), Failure> {
@@ -129,6 +160,18 @@ impl World {
         let pool = self.targets.pool().await?;
         locks.database = Some(postgres::TargetLock::take(pool, self.run, holder, epoch).await?);
         Ok(())
+    }
+
+    /// Makes sure that every lock is still ours: asked before what cannot be taken back.
+    pub(crate) async fn still_locked(&self) -> Result<(), Failure> {
+        let mut locks = self.locks.lock().await;
+        if let Some(lost) = locks.stores.iter().find(|lock| lock.lost().is_cancelled()) {
+            return Err(lost.lost_failure());
+        }
+        match &mut locks.database {
+            Some(database) => Ok(database.check().await?),
+            None => Err(postgres::LockError::Lost(None).into()),
+        }
     }
 
     /// Lets every lock go.

@@ -50,6 +50,7 @@ pub(super) fn line(event: &Event, state: &RunState, board: &Board) -> Option<Str
         EventKind::StepBlocked { step, because } => {
             format!("blocked   {step}  because {because} did not succeed")
         }
+        EventKind::StepReopened { step } => format!("again     {step}"),
         EventKind::StepCancelled { step } => format!("cancelled {step}"),
         EventKind::CancelRequested {} => "stopping  waiting for what is in flight".to_owned(),
         EventKind::RunFinished { outcome } => finished(*outcome, state),

@@ -85,6 +85,7 @@ fn message(kind: &EventKind) -> String {
         EventKind::StepSucceeded { .. } => "step succeeded".into(),
         EventKind::StepFailed { .. } => "step failed".into(),
         EventKind::StepBlocked { because, .. } => format!("step blocked by {because}"),
+        EventKind::StepReopened { .. } => "step to be done again".into(),
         EventKind::StepCancelled { .. } => "step cancelled".into(),
         EventKind::CancelRequested {} => "asked to stop".into(),
         EventKind::RunFinished { outcome } => format!("run finished: {}", outcome.name()),

@@ -220,13 +220,23 @@ fn next(predicate: &Predicate) -> Vec<String> {
             steps.push(format!("then run `coppice {}` again: proven work is kept", predicate.mode));
         }
         Outcome::Halted => {
-            steps.push("put the cause right, then run it again, or `coppice rollback`".to_owned());
+            steps.push(halted(predicate));
         }
         Outcome::Cancelled => {
             steps.push(format!("clear what is left: coppice discard {}", predicate.run_id));
         }
     }
     steps
+}
+
+/// A rehearsal's scratch is gone by now.
+fn halted(predicate: &Predicate) -> String {
+    let run = predicate.run_id;
+    let on = match predicate.mode {
+        RunMode::Rehearse => "rehearse again".to_owned(),
+        _ => format!("go forward: coppice resume {run}, or back: coppice rollback"),
+    };
+    format!("put the cause right, then {on}")
 }
 
 fn nothing(mode: RunMode) -> &'static str {

@@ -111,6 +111,13 @@ impl TargetLock {
         self.lost.clone()
     }
 
+    /// What a holder that was lost has to say.
+    pub(crate) fn lost_failure(&self) -> Failure {
+        let message = format!("the lock on {} was lost to another run", self.store.url());
+        Failure::fenced(Code::Locked, message)
+            .hint("nothing more was written; look at `coppice runs`, then `coppice resume`")
+    }
+
     /// Lets the lock go; does nothing to one that another run has taken since.
     pub(crate) async fn release(mut self) -> Result<(), Failure> {
         self.renewal.abort();

@@ -11,6 +11,7 @@
 mod architecture;
 mod bench;
 mod by_hand;
+mod cutover;
 mod damage;
 mod fence;
 mod generated;

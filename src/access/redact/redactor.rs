@@ -85,11 +85,6 @@ impl Redactor {
         (state.hidden.len(), files.collect())
     }
 
-    /// Whether a key may be printed.
-    pub(crate) fn shows(&self, key: &str) -> bool {
-        self.state().public.has_key(key)
-    }
-
     /// The name of a key where outputs keep it: itself, or a hash that nobody needs to map back.
     pub(crate) fn name_of(&self, key: &str) -> String {
         let mut state = self.state();

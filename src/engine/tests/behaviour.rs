@@ -58,6 +58,69 @@ async fn what_may_pass_is_tried_again_and_a_failed_switch_halts() {
     assert_eq!((phase(&state, "flaky"), toy.times("switch")), (StepPhase::Succeeded, 2));
 }
 
+/// A cutover of which the switch fails for good, beside a step that fails before the decision.
+const CUTOVER: [(&str, u32, &[&str]); 8] = [
+    ("a", 2, &[]),
+    ("bad", 1, &[]),
+    ("needs-bad", 1, &["bad"]),
+    ("decide", 1, &["a", "~needs-bad"]),
+    ("switch", 1, &["decide"]),
+    ("back", 1, &["decide", "~switch"]),
+    ("old", 1, &["switch", "back"]),
+    ("receipt", 1, &["~a", "~bad", "~needs-bad", "~decide", "~switch", "~back", "~old"]),
+];
+
+#[tokio::test]
+async fn a_halted_run_only_goes_forward_from_its_decision() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = journal(&dir).await;
+    let toy = Toy::that(&[("bad", Does::Fail), ("switch", Does::Fail)]);
+    let lease = claim(&journal, RunId::now()).await;
+    let run_id = lease.run;
+    let cutover = graph(&CUTOVER);
+    let halted = run(engine(&journal, &toy), lease, samples::request(), &cutover).await.unwrap();
+    assert_eq!(halted.phase, RunPhase::Finished(Outcome::Halted));
+    assert_eq!((phase(&halted, "back"), phase(&halted, "old")), {
+        (StepPhase::Succeeded, StepPhase::Blocked)
+    });
+    let listed = journal.runs().await.unwrap();
+    assert_eq!(listed[0].outcome, Some(Outcome::Halted));
+
+    // Again in vain, and then to the end: neither what was done before nor what failed before.
+    for (does, outcome) in
+        [(vec![("switch", Does::Fail)], Outcome::Halted), (Vec::new(), Outcome::Partial)]
+    {
+        let next = Toy::that(&does);
+        let lease = claim(&journal, run_id).await;
+        let state = resume(engine(&journal, &next), lease).await.unwrap();
+        assert_eq!(state.phase, RunPhase::Finished(outcome));
+        assert_eq!(load(journal.as_ref(), run_id).await.unwrap(), state);
+        let mut done: Vec<_> = next.executed().into_iter().map(|(step, _)| step).collect();
+        done.dedup();
+        let old = (outcome == Outcome::Partial).then_some("old");
+        let wanted: Vec<_> = ["switch", "back"].into_iter().chain(old).chain(["receipt"]).collect();
+        assert_eq!(done, wanted);
+        assert_eq!(journal.runs().await.unwrap()[0].outcome, Some(outcome));
+    }
+    let ended = claim(&journal, run_id).await;
+    assert_eq!(resume(engine(&journal, &toy), ended).await.unwrap_err().code, Code::Usage);
+}
+
+#[tokio::test]
+async fn a_halted_rehearsal_whose_scratch_is_gone_stays_halted() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = journal(&dir).await;
+    let toy = Toy::that(&[("switch", Does::Fail)]);
+    let steps: [(&str, u32, &[&str]); 3] =
+        [("decide", 1, &[]), ("switch", 1, &["decide"]), ("clean-up", 1, &["~switch"])];
+    let lease = claim(&journal, RunId::now()).await;
+    let run_id = lease.run;
+    run(engine(&journal, &toy), lease, samples::request(), &graph(&steps)).await.unwrap();
+    let lease = claim(&journal, run_id).await;
+    let refused = resume(engine(&journal, &Toy::that(&[])), lease).await.unwrap_err();
+    assert!(refused.message.contains("scratch was cleared"), "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_try_that_takes_too_long_is_given_up() {
     let dir = tempfile::tempdir().unwrap();

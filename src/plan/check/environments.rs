@@ -21,6 +21,7 @@ pub(in crate::plan) fn plan(plan: &RecoveryPlan, source: &Source, base: &Path) -
         ("query_memory_mib", u64::from(limits.query_memory_mib)),
         ("attempts", u64::from(limits.attempts)),
         ("step_timeout_seconds", limits.step_timeout_seconds),
+        ("keep_generations", u64::from(limits.keep_generations)),
     ];
     for (name, _) in least.iter().filter(|(_, value)| *value == 0) {
         check.say(&format!("spec/limits/{name}"), "must be at least 1", None);

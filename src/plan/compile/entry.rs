@@ -32,7 +32,7 @@ pub(crate) fn compile(
             shoots::regrow(&mut steps, facts, &jobs, mode);
             roots::publish(&mut steps, snapshot);
             roots::withdrawals(&mut steps, facts);
-            shoots::cut_over(&mut steps, spec, &jobs, mode);
+            shoots::cut_over(&mut steps, spec, facts, &jobs, mode);
             roots::head(&mut steps, snapshot);
         }
         (RunMode::Restore | RunMode::Rehearse, None) => {
@@ -42,9 +42,9 @@ pub(crate) fn compile(
             roots::prove_in_place(&mut steps, spec, facts, &inputs(&jobs));
             shoots::regrow(&mut steps, facts, &jobs, mode);
             roots::withdrawals(&mut steps, facts);
-            shoots::cut_over(&mut steps, spec, &jobs, mode);
+            shoots::cut_over(&mut steps, spec, facts, &jobs, mode);
         }
-        (RunMode::Rollback, _) => shoots::cut_over(&mut steps, spec, &jobs, mode),
+        (RunMode::Rollback, _) => shoots::cut_over(&mut steps, spec, facts, &jobs, mode),
     }
     shoots::end(&mut steps, facts, mode);
     if let Some(bug) = steps.broken.first() {

@@ -40,6 +40,9 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
     if !job.on_bad_row.is_refuse() {
         name["on_bad_row"] = serde_json::to_value(job.on_bad_row)?;
     }
+    if let Some(edition) = facts.editions.get(&job.id) {
+        name["edition"] = json!(edition);
+    }
     digest_json(&name)
 }
 

@@ -70,7 +70,13 @@ fn policy_words(job: &ResolvedJob) -> String {
 }
 
 /// The one decision, the switch and the look at what is live then.
-pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob], mode: RunMode) {
+pub(super) fn cut_over(
+    steps: &mut Steps,
+    spec: &PlanSpec,
+    facts: &Facts,
+    jobs: &[ResolvedJob],
+    mode: RunMode,
+) {
     if jobs.is_empty() {
         return;
     }
@@ -87,7 +93,12 @@ pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob],
         sink: job.sink.clone(),
         needs: job.needs.clone(),
     });
-    let params = DecideParams { policy: spec.cutover, jobs: candidates.collect(), rollback };
+    let params = DecideParams {
+        policy: spec.cutover,
+        jobs: candidates.collect(),
+        rollback,
+        last_set: rollback && facts.only.is_empty(),
+    };
     let words = if rollback { "choose the former generations" } else { "choose what goes live" };
     let decided = || succeeded(&["cutover", "decide"]);
     for (name, kind, after, words) in [
@@ -96,11 +107,20 @@ pub(super) fn cut_over(steps: &mut Steps, spec: &PlanSpec, jobs: &[ResolvedJob],
         (
             "read-back",
             StepKind::ReadBack,
-            vec![decided(), succeeded(&["cutover", "switch"])],
+            vec![decided(), ended(&["cutover", "switch"])],
             "read every live name back",
         ),
     ] {
         steps.add(id(&["cutover", name]), kind, after).params(&params).action(words);
+    }
+    if matches!(mode, RunMode::Restore | RunMode::Rebuild) {
+        let after = ["switch", "read-back"].map(|name| succeeded(&["cutover", name]));
+        let keep = spec.limits.keep_generations;
+        let s = if keep == 1 { "" } else { "s" };
+        steps
+            .add(id(&["cutover", "drop-former"]), StepKind::DropFormer, after.to_vec())
+            .params(&params)
+            .action(format!("drop all but the last {keep} former generation{s}"));
     }
 }
 

@@ -75,7 +75,7 @@ async fn one_run_holds_a_database_until_it_is_gone() {
     // Dropped without a word, as by a crash: the server frees it when it sees the end.
     drop(lock);
     let mut tries = 0;
-    let lock = loop {
+    let mut lock = loop {
         match TargetLock::take(&pool, other, "you", 8).await {
             Ok(lock) => break lock,
             Err(error) => {
@@ -85,6 +85,24 @@ async fn one_run_holds_a_database_until_it_is_gone() {
             }
         }
     };
-    assert_eq!(lock.seen_epoch, 7);
+    lock.check().await.unwrap();
     lock.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lock_that_is_lost_is_fenced() {
+    let pool = database().await;
+    let mut unlocked = TargetLock::take(&pool, RunId::now(), "me@here", 1).await.unwrap();
+    // As by a pooler that gives the session to somebody else.
+    unlocked.unlock_behind_its_back().await;
+    let failure = Failure::from(unlocked.check().await.unwrap_err());
+    assert_eq!((failure.kind, failure.code), (FailureKind::Fenced, Code::Locked));
+    unlocked.release().await.unwrap();
+
+    let mut cut = TargetLock::take(&pool, RunId::now(), "me@here", 2).await.unwrap();
+    let kill = "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d \
+                ON d.oid = l.database WHERE locktype = 'advisory' AND datname = current_database()";
+    sqlx::query(kill).execute(&pool).await.unwrap();
+    let failure = Failure::from(cut.check().await.unwrap_err());
+    assert_eq!((failure.kind, failure.code), (FailureKind::Fenced, Code::Locked));
 }

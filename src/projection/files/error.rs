@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
-use crate::model::{Code, Failure, JobId, RunId};
+use crate::model::{Code, Failure};
+use crate::projection::Refusal;
 use crate::store::StoreError;
 
 /// Says why a file-like target could not do what was asked.
@@ -17,31 +18,24 @@ pub(crate) enum FilesError {
     Altered { key: String, expected: Digest, actual: Digest },
     #[error("failed to use the local file {}", path.display())]
     Local { path: PathBuf, source: std::io::Error },
-    #[error("generation {} of `{job}` is not published", generation.short())]
-    Absent { job: JobId, generation: Digest },
-    #[error("generation {} of `{job}` has no proof", generation.short())]
-    Unproven { job: JobId, generation: Digest },
-    #[error("generation {} of `{job}` is kept: it is {what}", generation.short())]
-    InUse { job: JobId, generation: Digest, what: &'static str },
-    #[error("the live generation of `{job}` is {}, neither the former nor the new one", name(*live))]
-    NotFormer { job: JobId, live: Option<Digest> },
-    #[error("run {run} is held by a later process (epoch {theirs}, ours is {ours})")]
-    Stale { run: RunId, ours: u64, theirs: u64 },
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error("failed to publish `{key}`: another process published something else under it")]
     Taken { key: String },
-    #[error("failed to move the live pointer: others moved it {tries} times meanwhile")]
-    Contended { tries: u32 },
+    #[error("failed to take {what}: others were first {tries} times")]
+    Contended { what: &'static str, tries: u32 },
     #[error("a file task was lost")]
     Lost(#[source] tokio::task::JoinError),
     #[error("the run was asked to stop")]
     Cancelled,
 }
 
-fn name(live: Option<Digest>) -> String {
-    live.map_or_else(|| "absent".to_owned(), |digest| digest.short())
-}
-
 impl FilesError {
+    /// Whether what was published is not there any more as it was.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Altered { .. } | Self::Missing { .. } | Self::Malformed { .. })
+    }
+
     pub(super) fn local(path: &Path, source: std::io::Error) -> Self {
         Self::Local { path: path.to_owned(), source }
     }
@@ -52,15 +46,12 @@ impl From<FilesError> for Failure {
         let error = match error {
             FilesError::Cancelled => return Self::cancelled(),
             FilesError::Store(error) => return error.into(),
+            FilesError::Refused(refusal) => return refusal.into(),
             error => error,
         };
         let text = error.to_string();
         let failure = match &error {
             FilesError::Local { source, .. } => of_disk(source, text),
-            FilesError::NotFormer { .. } => Self::fenced(Code::Fenced, text)
-                .hint("another run switched this job; look at `coppice runs` and plan again"),
-            FilesError::Stale { .. } => Self::fenced(Code::Locked, text)
-                .hint("this process lost its claim; let the other one finish"),
             FilesError::Taken { .. } | FilesError::Contended { .. } => {
                 Self::transient(Code::Locked, text)
                     .hint("another process writes to the same projection store; see `coppice runs`")
@@ -68,15 +59,11 @@ impl From<FilesError> for Failure {
             FilesError::Altered { .. }
             | FilesError::Malformed { .. }
             | FilesError::Missing { .. } => Self::permanent(Code::StepFailed, text)
-                .hint("discard the generation and rebuild the job: the published copy is damaged"),
-            FilesError::Absent { .. } | FilesError::Unproven { .. } => {
-                Self::permanent(Code::StepFailed, text).hint("rebuild the job")
-            }
-            FilesError::InUse { .. } => Self::permanent(Code::StepFailed, text)
-                .hint("the live and one former generation are always kept"),
-            FilesError::Lost(_) | FilesError::Store(_) | FilesError::Cancelled => {
-                Self::permanent(Code::Internal, text)
-            }
+                .hint("run it again: a damaged generation is built anew under another name"),
+            FilesError::Lost(_)
+            | FilesError::Store(_)
+            | FilesError::Refused(_)
+            | FilesError::Cancelled => Self::permanent(Code::Internal, text),
         };
         failure.because(&error)
     }

@@ -1,8 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::listing::{Listing, place};
+use super::staging::Staging;
 use super::{Files, FilesError, objects};
 use crate::digest::Digest;
 use crate::model::JobId;
@@ -56,7 +55,7 @@ impl Files {
 }
 
 /// Puts a verified copy in its place. One that is whole stays: somebody may be reading it.
-async fn install(staging: TempDir, folder: &Path, listing: &Listing) -> Result<()> {
+async fn install(staging: Staging, folder: &Path, listing: &Listing) -> Result<()> {
     if is_whole(folder, listing).await? {
         return Ok(());
     }
@@ -69,8 +68,7 @@ async fn install(staging: TempDir, folder: &Path, listing: &Listing) -> Result<(
     remove(folder)?;
     match place() {
         Ok(()) => {
-            // It has moved away; there is nothing to clean up.
-            let _moved = staging.keep();
+            staging.keep();
             Ok(())
         }
         // Another task may have been first.
@@ -79,7 +77,7 @@ async fn install(staging: TempDir, folder: &Path, listing: &Listing) -> Result<(
     }
 }
 
-fn remove(folder: &Path) -> Result<()> {
+pub(super) fn remove(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(FilesError::local(folder, source))

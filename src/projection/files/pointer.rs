@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Files, FilesError, objects};
 use crate::digest::Digest;
 use crate::model::{JobId, RunId};
-use crate::projection::{Change, StageContext};
+use crate::projection::{Change, LastSwitch, Refusal, StageContext};
 
 /// How often a switch is tried against others that move the pointer meanwhile.
 const TRIES: u32 = 8;
@@ -24,18 +25,39 @@ pub(crate) struct Pointer {
     pub(crate) generations: BTreeMap<JobId, Digest>,
     /// The generation of each job that was live before its last switch.
     pub(crate) previous: BTreeMap<JobId, Digest>,
+    /// Who switched each job last, and when.
+    #[serde(default)]
+    pub(crate) switched: BTreeMap<JobId, Switched>,
+}
+
+/// By whom a job was switched, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Switched {
+    pub(crate) run_id: RunId,
+    pub(crate) at: DateTime<Utc>,
 }
 
 impl Files {
     /// The pointer that readers follow, if anything was ever live.
     pub(crate) async fn pointer(&self) -> Result<Option<Pointer>> {
+        match self.pointers().await?.pop() {
+            Some(key) => Ok(Some(self.read_pointer(key).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The keys of all pointers, the one that readers follow last.
+    pub(super) async fn pointers(&self) -> Result<Vec<String>> {
         let found = objects::list(&self.store, "live").await?;
-        let Some(key) = found.into_iter().map(|meta| meta.key).filter(|key| is_pointer(key)).max()
-        else {
-            return Ok(None);
-        };
+        let mut keys: Vec<_> =
+            found.into_iter().map(|meta| meta.key).filter(|key| is_pointer(key)).collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    pub(super) async fn read_pointer(&self, key: String) -> Result<Pointer> {
         match objects::read(&self.store, &key).await? {
-            Some((pointer, ..)) => Ok(Some(pointer)),
+            Some((pointer, ..)) => Ok(pointer),
             None => Err(FilesError::Missing { key }),
         }
     }
@@ -45,9 +67,17 @@ impl Files {
         Ok(self.pointer().await?.and_then(|pointer| pointer.generations.get(job).copied()))
     }
 
-    /// Says which generation was live before the last switch of a job.
-    pub(crate) async fn former(&self, job: &JobId) -> Result<Option<Digest>> {
-        Ok(self.pointer().await?.and_then(|pointer| pointer.previous.get(job).copied()))
+    /// Says by whom a job was switched last, and from what.
+    pub(crate) async fn last_switch(&self, job: &JobId) -> Result<Option<LastSwitch>> {
+        let Some(pointer) = self.pointer().await? else { return Ok(None) };
+        let former = pointer.previous.get(job).copied();
+        if former.is_none() && !pointer.generations.contains_key(job) {
+            return Ok(None);
+        }
+        // The first pointers did not say it for each job.
+        let unsaid = Switched { run_id: pointer.run_id, at: DateTime::UNIX_EPOCH };
+        let Switched { run_id, at } = pointer.switched.get(job).cloned().unwrap_or(unsaid);
+        Ok(Some(LastSwitch { former, run: run_id, at }))
     }
 
     /// Proves that the set could be switched now: each job is at its former or already at its new
@@ -59,8 +89,7 @@ impl Files {
             if let Some(to) = change.to {
                 let (_, listing) = self.published(&change.job, &to).await?;
                 if self.proof(&change.job, &to, &listing).await?.is_none() {
-                    let job = change.job.clone();
-                    return Err(FilesError::Unproven { job, generation: to });
+                    return Err(Refusal::unproven(&change.job, &to).into());
                 }
             }
         }
@@ -83,13 +112,16 @@ impl Files {
                 epoch: cx.epoch,
                 generations: BTreeMap::new(),
                 previous: BTreeMap::new(),
+                switched: BTreeMap::new(),
             };
             if let Some(current) = current {
                 if current.run_id == cx.run && current.epoch > cx.epoch {
                     let (ours, theirs) = (cx.epoch, current.epoch);
-                    return Err(FilesError::Stale { run: cx.run, ours, theirs });
+                    return Err(Refusal::Stale { run: cx.run, ours, theirs }.into());
                 }
-                (next.generations, next.previous) = (current.generations, current.previous);
+                next.generations = current.generations;
+                next.previous = current.previous;
+                next.switched = current.switched;
             }
             if !next.apply(set)? {
                 return Ok(());
@@ -99,7 +131,7 @@ impl Files {
                 return Ok(());
             }
         }
-        Err(FilesError::Contended { tries: TRIES })
+        Err(FilesError::Contended { what: "the live pointer", tries: TRIES })
     }
 }
 
@@ -112,6 +144,8 @@ impl Pointer {
                 continue;
             }
             changed = true;
+            let switched = Switched { run_id: self.run_id, at: Utc::now() };
+            self.switched.insert(change.job.clone(), switched);
             let former = match change.to {
                 Some(to) => self.generations.insert(change.job.clone(), to),
                 None => self.generations.remove(&change.job),
@@ -133,7 +167,7 @@ fn pending(change: &Change, generations: &BTreeMap<JobId, Digest>) -> Result<boo
     } else if live == change.from {
         Ok(true)
     } else {
-        Err(FilesError::NotFormer { job: change.job.clone(), live })
+        Err(Refusal::NotFormer { job: change.job.clone(), live }.into())
     }
 }
 

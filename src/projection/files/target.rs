@@ -5,7 +5,7 @@ use super::listing::{Listed, Listing, Recorded, attempt, folder, listing_key, pl
 use super::{FilesError, objects};
 use crate::digest::Digest;
 use crate::model::{JobId, Proof};
-use crate::projection::{Generation, Held, StageContext};
+use crate::projection::{Generation, Held, Refusal, StageContext};
 use crate::store::{Pin, Store};
 
 /// What all file-like projections of one environment share: a store, its live pointer, and a
@@ -23,20 +23,6 @@ impl Files {
     /// copies that are read.
     pub(crate) fn new(store: Store, cache: PathBuf) -> Self {
         Self { store, cache }
-    }
-
-    /// The local folder for staging and copies.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.cache
-    }
-
-    /// A fresh local folder for staging; gone when dropped.
-    pub(crate) fn staging(&self) -> Result<tempfile::TempDir> {
-        let make = || {
-            std::fs::create_dir_all(&self.cache)?;
-            tempfile::Builder::new().prefix("staging-").tempdir_in(&self.cache)
-        };
-        make().map_err(|source| FilesError::local(&self.cache, source))
     }
 
     /// Says what the store holds of a generation. Complete is only what has a proof of exactly
@@ -110,7 +96,7 @@ impl Files {
             && old.epoch > listing.epoch
         {
             let (ours, theirs) = (listing.epoch, old.epoch);
-            return Err(FilesError::Stale { run: old.run_id, ours, theirs });
+            return Err(Refusal::Stale { run: old.run_id, ours, theirs }.into());
         }
         let old = old.as_ref().map(|(.., pin)| pin);
         objects::replace(&self.store, &listing_key(job, digest), listing, old).await
@@ -121,7 +107,7 @@ impl Files {
         let (job, digest) = (&generation.job, &generation.digest);
         let (_, listing) = self.published(job, digest).await?;
         if !proof.proven {
-            return Err(FilesError::Unproven { job: job.clone(), generation: *digest });
+            return Err(Refusal::unproven(job, digest).into());
         }
         let key = proof_key(job, digest);
         let old = objects::read::<Recorded>(&self.store, &key).await?;
@@ -132,15 +118,28 @@ impl Files {
         objects::replace(&self.store, &key, &recorded, old.as_ref().map(|(.., pin)| pin)).await
     }
 
+    /// Takes the recorded proof away.
+    pub(crate) async fn revoke(&self, generation: &Generation) -> Result<()> {
+        self.store.delete(&proof_key(&generation.job, &generation.digest)).await?;
+        Ok(())
+    }
+
+    /// What readers have in their hands is not built anew, and not dropped.
+    pub(super) async fn refuse_live(&self, generation: &Generation) -> Result<()> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        if self.live(job).await? == Some(*digest) {
+            return Err(Refusal::in_use(job, digest, "live").into());
+        }
+        Ok(())
+    }
+
     /// Drops a generation, unless it is live or the one to go back to.
     pub(crate) async fn discard(&self, generation: &Generation) -> Result<()> {
         let (job, digest) = (&generation.job, &generation.digest);
-        let in_use = |what| FilesError::InUse { job: job.clone(), generation: *digest, what };
-        if self.live(job).await? == Some(*digest) {
-            return Err(in_use("live"));
-        }
-        if self.former(job).await? == Some(*digest) {
-            return Err(in_use("the former one"));
+        self.refuse_live(generation).await?;
+        let former = self.last_switch(job).await?.and_then(|last| last.former);
+        if former == Some(*digest) {
+            return Err(Refusal::in_use(job, digest, "the one to go back to").into());
         }
         // The proof goes first: what is half gone is never complete.
         self.store.delete(&proof_key(job, digest)).await?;
@@ -157,11 +156,11 @@ impl Files {
     ) -> Result<(Listing, Digest)> {
         match self.listing(job, digest).await? {
             Some((listing, name, _)) => Ok((listing, name)),
-            None => Err(FilesError::Absent { job: job.clone(), generation: *digest }),
+            None => Err(Refusal::absent(job, digest).into()),
         }
     }
 
-    async fn listing(
+    pub(super) async fn listing(
         &self,
         job: &JobId,
         digest: &Digest,

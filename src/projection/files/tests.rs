@@ -1,10 +1,12 @@
 use chrono::Utc;
+use futures::StreamExt as _;
 
 use super::*;
 use crate::digest::Digest;
 use crate::model::{Covers, Failure, FailureKind, GraphSink, Proof, RunId, Sink};
+use crate::projection::graph::GraphProjection;
 use crate::projection::testing::{self, House, context, house};
-use crate::projection::{Change, Generation, Held, StageContext};
+use crate::projection::{Change, Generation, Held, Projection as _, Refusal, StageContext};
 
 fn generation(job: &str, what: &str) -> Generation {
     testing::generation(job, what, &Sink::Graph(GraphSink { graph_profile_version: 1 }))
@@ -18,7 +20,7 @@ fn proof(proven: bool) -> Proof {
         projection_digest: format!("t-v1:{digest}:2"),
         proven,
         proof_at: Utc::now(),
-        covers: Covers { words: "all".into(), fields: vec![] },
+        covers: Covers::of::<String>("all", []),
     }
 }
 
@@ -50,8 +52,14 @@ async fn a_generation_goes_from_absent_to_live_and_back() {
     stage(&house, &one, b"content", &cx).await;
     assert_eq!(files.holds(&one).await.unwrap(), Held::Partial);
     let set = [change("graph/kansas", None, Some(&one))];
-    assert!(matches!(files.switch(&set, &cx).await, Err(FilesError::Unproven { .. })));
-    assert!(matches!(files.record(&one, &proof(false)).await, Err(FilesError::Unproven { .. })));
+    assert!(matches!(
+        files.switch(&set, &cx).await,
+        Err(FilesError::Refused(Refusal::Unproven { .. }))
+    ));
+    assert!(matches!(
+        files.record(&one, &proof(false)).await,
+        Err(FilesError::Refused(Refusal::Unproven { .. }))
+    ));
     files.record(&one, &proof(true)).await.unwrap();
     assert!(matches!(files.holds(&one).await.unwrap(), Held::Complete(_)));
     files.switch(&set, &cx).await.unwrap();
@@ -61,13 +69,18 @@ async fn a_generation_goes_from_absent_to_live_and_back() {
 
     complete(&house, &two, &cx).await;
     files.switch(&[change("graph/kansas", Some(&one), Some(&two))], &cx).await.unwrap();
-    assert_eq!(files.former(&two.job).await.unwrap(), Some(one.digest));
+    let last = files.last_switch(&two.job).await.unwrap().unwrap();
+    assert_eq!((last.former, last.run), (Some(one.digest), cx.run));
     for kept in [&one, &two] {
-        assert!(matches!(files.discard(kept).await, Err(FilesError::InUse { .. })));
+        assert!(matches!(
+            files.discard(kept).await,
+            Err(FilesError::Refused(Refusal::InUse { .. }))
+        ));
     }
     files.switch(&[change("graph/kansas", Some(&two), Some(&one))], &cx).await.unwrap();
     assert_eq!(files.live(&one.job).await.unwrap(), Some(one.digest));
-    assert_eq!(files.former(&one.job).await.unwrap(), Some(two.digest));
+    let last = files.last_switch(&one.job).await.unwrap().unwrap();
+    assert_eq!(last.former, Some(two.digest));
     files.switch(&[change("graph/kansas", Some(&one), None)], &cx).await.unwrap();
     assert_eq!(files.live(&one.job).await.unwrap(), None);
     files.discard(&two).await.unwrap();
@@ -132,7 +145,7 @@ async fn a_former_holder_is_fenced() {
     complete(&house, &one, &new).await;
     let staged = house.files.staging().unwrap();
     let late = house.files.publish(&one, staged.path(), 0, &old).await;
-    assert!(matches!(late, Err(FilesError::Stale { .. })));
+    assert!(matches!(late, Err(FilesError::Refused(Refusal::Stale { .. }))));
     assert!(matches!(house.files.holds(&one).await.unwrap(), Held::Complete(_)));
     house.files.switch(&[change("graph/kansas", None, Some(&one))], &new).await.unwrap();
     complete(&house, &two, &new).await;
@@ -164,4 +177,77 @@ async fn switches_of_different_jobs_at_once_all_land() {
     }
     let pointer = house.files.pointer().await.unwrap().unwrap();
     assert_eq!((pointer.seq, pointer.generations.len()), (4, 4));
+}
+
+#[tokio::test]
+async fn what_a_dead_process_staged_is_swept_and_what_a_living_one_stages_is_not() {
+    let house = house();
+    let (used, left) = (house.files.staging().unwrap(), house.files.staging().unwrap());
+    std::fs::write(used.path().join("a"), b"a").unwrap();
+    std::fs::write(left.path().join("b"), b"b").unwrap();
+    // As after a kill: the folder stays, and the kernel has let its lock go.
+    let dead = left.path().to_owned();
+    left.keep();
+    let copy = dead.parent().unwrap().join("graph");
+    std::fs::create_dir(&copy).unwrap();
+    assert_eq!(house.files.sweep().await.unwrap(), std::slice::from_ref(&dead));
+    assert!(!dead.exists() && copy.exists() && used.path().join("a").exists());
+    assert_eq!(house.files.sweep().await.unwrap(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn the_store_says_what_it_holds_and_what_was_live() {
+    let house = house();
+    let runs = [RunId::now(), RunId::now(), RunId::now()];
+    let all = ["1", "2", "3"].map(|what| generation("graph/kansas", what));
+    for (one, run) in all.iter().zip(runs) {
+        complete(&house, one, &context(run, 1)).await;
+    }
+    let cx = context(runs[2], 1);
+    house.files.switch(&[change("graph/kansas", None, Some(&all[0]))], &cx).await.unwrap();
+    house.files.switch(&[change("graph/kansas", Some(&all[0]), Some(&all[1]))], &cx).await.unwrap();
+    // What was killed half way through its publication, and what is no generation.
+    let half = generation("graph/kansas", "4");
+    let key = format!("generations/graph/kansas/{}/00000001-{}/a.bin", half.digest.hex(), runs[0]);
+    house.store.create(&key, "half".into()).await.unwrap();
+    house.store.create("generations/graph/kansas/notes.txt", "x".into()).await.unwrap();
+    let job = "graph/kansas".parse().unwrap();
+    let mut found = house.files.stored(&job).await.unwrap();
+    found.sort_by_key(|one| (one.run, one.complete));
+    let told = found.iter().map(|one| (one.digest, one.run, one.complete, one.was_live));
+    let wanted = [
+        (half.digest, Some(runs[0]), false, false),
+        (all[0].digest, Some(runs[0]), true, true),
+        (all[1].digest, Some(runs[1]), true, true),
+        (all[2].digest, Some(runs[2]), true, false),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
+    house.files.discard(&half).await.unwrap();
+    house.files.discard(&all[2]).await.unwrap();
+    assert_eq!(house.files.stored(&job).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_live_is_not_built_over_and_damage_takes_its_proof() {
+    let house = house();
+    let graph = GraphProjection::new(house.files.clone());
+    let cx = context(RunId::now(), 1);
+    let one = generation("graph/kansas", "1");
+    complete(&house, &one, &cx).await;
+    house.files.switch(&[change("graph/kansas", None, Some(&one))], &cx).await.unwrap();
+    let none = futures::stream::empty().boxed();
+    let refused = graph.stage(&one, none, &cx).await.unwrap_err();
+    assert!(refused.message.contains("it is live"), "{refused:?}");
+    assert!(matches!(graph.holds(&one).await.unwrap(), Held::Live(_)));
+
+    let (listing, _) = house.files.published(&one.job, &one.digest).await.unwrap();
+    let key = listing::place(&one.job, &one.digest, &listing.files["a.bin"]);
+    let path = house.store.local_root().unwrap().join(key);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    assert!(graph.read_back(&one).await.is_err());
+    // Live by the pointer, and without a proof: it is to be built anew.
+    assert_eq!(graph.holds(&one).await.unwrap(), Held::Partial);
+    assert_eq!(graph.live(&one.job).await.unwrap(), Some(one.digest));
 }

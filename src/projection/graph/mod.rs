@@ -11,5 +11,6 @@ mod terms;
 mod tests;
 
 pub(crate) use error::GraphError;
+pub(crate) use query::Counts;
 pub(crate) use source::source;
 pub(crate) use target::{BUILDER, GraphProjection};

@@ -1,53 +1,35 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::execution::SendableRecordBatchStream;
-use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
+use super::GraphError;
 use super::archive::{NAME, Writer, quads, terms};
 use super::terms::{Batches, COLUMNS, check};
-use super::{GraphError, source};
-use crate::digest::Digest;
-use crate::model::{Covers, Failure, JobId, Proof, Sink};
-use crate::projection::files::{Copy, Files};
-use crate::projection::{Change, Generation, Held, Projection, StageContext};
+use crate::model::{Covers, Failure, Sink};
+use crate::projection::files::{
+    FileKind, FileProjection, Incoming, read_in_thread, write_in_thread,
+};
+use crate::projection::{Generation, StageContext};
 use crate::proof::{ColumnEncoding, EncodedStream, RowEncoding, Rows, RowsStream};
 
 /// Raised when the same quads would be published as other bytes.
 pub(crate) const BUILDER: u32 = 1;
 
-/// Batches that wait between two threads.
-const AHEAD: usize = 2;
-
 /// Graphs as published archives of N-Quads.
-#[derive(Debug, Clone)]
-pub(crate) struct GraphProjection {
-    pub(super) files: Files,
-}
+pub(crate) type GraphProjection = FileProjection<Graph>;
 
-impl GraphProjection {
-    /// Publishes to `files`, which other file-like projections may share.
-    pub(crate) fn new(files: Files) -> Self {
-        Self { files }
-    }
-
-    /// Makes of a query's rows what is staged: see `source`.
-    pub(crate) fn source(&self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
-        source(rows, self.files.folder().to_owned())
-    }
-}
+/// One archive of sorted N-Quads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Graph;
 
 #[async_trait]
-impl Projection for GraphProjection {
+impl FileKind for Graph {
     fn covers(&self, _sink: &Sink) -> Covers {
-        Covers {
-            words: "every distinct quad, parsed back out of the published archive".to_owned(),
-            fields: COLUMNS.map(str::to_owned).to_vec(),
-        }
+        Covers::of("every distinct quad, parsed back out of the published archive", COLUMNS)
     }
 
     fn encoding(&self, _sink: &Sink, schema: &SchemaRef) -> Result<Arc<dyn RowEncoding>, Failure> {
@@ -55,91 +37,40 @@ impl Projection for GraphProjection {
         Ok(Arc::new(ColumnEncoding))
     }
 
-    async fn holds(&self, generation: &Generation) -> Result<Held, Failure> {
-        Ok(self.files.holds(generation).await?)
-    }
-
-    async fn stage(
+    async fn write(
         &self,
-        generation: &Generation,
-        mut rows: EncodedStream,
+        _generation: &Generation,
+        folder: &Path,
+        rows: EncodedStream,
         cx: &StageContext,
     ) -> Result<u64, Failure> {
-        let staging = self.files.staging()?;
-        let path = staging.path().join(NAME);
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let writer = tokio::task::spawn_blocking(move || write(&path, receiver));
-        while let Some(batch) = rows.next().await {
-            if cx.cancel.is_cancelled() {
-                return Err(Failure::cancelled());
-            }
-            let batch = batch?;
-            cx.meter.add_rows(batch.batch.num_rows() as u64);
-            if sender.send(batch.batch).await.is_err() {
-                // The writer failed, and says why below.
-                break;
-            }
-        }
-        drop(sender);
-        let quads = writer.await.map_err(GraphError::from)??;
-        self.files.publish(generation, staging.path(), quads, cx).await?;
-        Ok(quads)
+        let path = folder.join(NAME);
+        write_in_thread(rows, cx, move |batches| write(&path, batches)).await
     }
 
-    async fn read_back(&self, generation: &Generation) -> Result<RowsStream, Failure> {
-        let folder = self.files.fetch(generation, Copy::Fresh).await?;
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        tokio::task::spawn_blocking(move || {
-            if let Err(failure) = read(&folder, &sender) {
-                // A reader that is gone wants to know nothing.
-                drop(sender.blocking_send(Err(failure)));
-            }
-        });
-        Ok(stream::unfold(receiver, |mut it| async { Some((it.recv().await?, it)) }).boxed())
-    }
-
-    async fn record(&self, generation: &Generation, proof: &Proof) -> Result<(), Failure> {
-        Ok(self.files.record(generation, proof).await?)
-    }
-
-    async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
-        Ok(self.files.live(job).await?)
-    }
-
-    async fn former(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
-        Ok(self.files.former(job).await?)
-    }
-
-    async fn prepare(&self, set: &[Change]) -> Result<(), Failure> {
-        Ok(self.files.prepare(set).await?)
-    }
-
-    async fn switch(&self, set: &[Change], cx: &StageContext) -> Result<(), Failure> {
-        Ok(self.files.switch(set, cx).await?)
-    }
-
-    async fn discard(&self, generation: &Generation) -> Result<(), Failure> {
-        Ok(self.files.discard(generation).await?)
+    fn read(&self, folder: PathBuf) -> RowsStream {
+        read_in_thread(move |out| read(&folder, out), |error| GraphError::from(error).into())
     }
 }
 
-fn write(path: &Path, mut batches: mpsc::Receiver<RecordBatch>) -> Result<u64, GraphError> {
+fn write(path: &Path, mut batches: Incoming) -> Result<u64, Failure> {
     let mut writer = Writer::create(path)?;
-    while let Some(batch) = batches.blocking_recv() {
+    while let Some(batch) = batches.next()? {
         writer.write(&batch)?;
     }
-    writer.finish()
+    Ok(writer.finish()?)
 }
 
-fn read(folder: &Path, out: &mpsc::Sender<Result<Rows, Failure>>) -> Result<(), Failure> {
+fn read(folder: &Path, out: &mpsc::Sender<Rows>) -> Result<(), Failure> {
     let mut collected = Batches::new();
     let send = |batch: Option<RecordBatch>| -> Result<bool, Failure> {
         let Some(batch) = batch else { return Ok(true) };
-        Ok(out.blocking_send(Ok(ColumnEncoding.encode(&batch)?)).is_ok())
+        Ok(out.blocking_send(ColumnEncoding.encode(&batch)?).is_ok())
     };
     for quad in quads(folder)? {
         let [s, p, o, g] = terms(&quad?);
         collected.add([&s, &p, &o, &g]);
+        // A reader that is gone wants no more.
         if collected.is_full() && !send(collected.take()?)? {
             return Ok(());
         }

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
+use oxigraph::sparql::QueryResults;
 
 use super::archive::{self, NAME};
-use super::query::Answer;
 use super::*;
 use crate::model::{Failure, GraphSink, Sink};
 use crate::projection::files::Copy;
@@ -39,7 +39,7 @@ fn adjacency() -> Vec<Vec<Option<String>>> {
 async fn built(house: &House, rows: &[Vec<Option<String>>]) -> (GraphProjection, Generation) {
     let graph = GraphProjection::new(house.files.clone());
     let one = generation("graph/kansas", "1", &sink());
-    let proof = build(&graph, &one, graph.source(texts(&COLUMNS, rows))).await.unwrap();
+    let proof = build(&graph, &one, source(texts(&COLUMNS, rows), house.spill())).await.unwrap();
     assert!(proof.proven, "{proof:?}");
     (graph, one)
 }
@@ -51,19 +51,21 @@ async fn the_counties_around_sedgwick_are_found() {
     put_live(&graph, &one).await;
     assert!(matches!(graph.holds(&one).await.unwrap(), Held::Live(proof) if proof.rows == 562));
     let sparql = "SELECT ?other WHERE { <kfm://county/20173> <kfm://term/adjacent_to> ?other }";
-    let Answer::Solutions(found) = graph.query(&one, sparql).await.unwrap() else { panic!() };
-    let found: BTreeSet<_> = found.iter().map(|row| row["other"].as_str()).collect();
+    let store = query::load(&house.files.fetch(&one, Copy::Reuse).await.unwrap()).unwrap();
+    let QueryResults::Solutions(found) = query::ask(&store, sparql).unwrap() else { panic!() };
+    let found: BTreeSet<_> = found.map(|row| row.unwrap()["other"].to_string()).collect();
     // Butler, Cowley, Harvey, Kingman, Reno and Sumner.
     let expected = ["20015", "20035", "20079", "20095", "20155", "20191"];
     let expected: Vec<_> = expected.map(|geoid| format!("<kfm://county/{geoid}>")).into();
     assert!(found.iter().eq(&expected), "{found:?}");
-    let ask = "ASK { <kfm://county/20173> <kfm://term/adjacent_to> <kfm://county/20091> }";
-    assert_eq!(graph.query(&one, ask).await.unwrap(), Answer::Boolean(false));
-    assert!(graph.query(&one, "SELECT nonsense").await.is_err());
+    let far = "ASK { <kfm://county/20173> <kfm://term/adjacent_to> <kfm://county/20091> }";
+    assert!(matches!(query::ask(&store, far).unwrap(), QueryResults::Boolean(false)));
+    assert!(query::ask(&store, "SELECT nonsense").is_err());
     let counts = graph.invariants(&one).await.unwrap();
     assert_eq!(counts.quads, 562);
-    assert_eq!(counts.predicates["<kfm://term/adjacent_to>"], 562);
-    assert_eq!(counts.graphs["<kfm://graph/adjacency>"], 562);
+    assert_eq!(counts.predicates.named["<kfm://term/adjacent_to>"], 562);
+    assert_eq!(counts.graphs.named["<kfm://graph/adjacency>"], 562);
+    assert_eq!(graph.denied_samples(&one, counts.quads, 50).await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,15 +89,17 @@ async fn terms_come_in_one_form_once_and_sorted() {
     assert_eq!(lines, sorted);
     assert_eq!(lines.len(), 4, "{text}");
     assert!(lines.contains(&r#"<a:b> <a:p> "é" ."#), "{text}");
-    assert_eq!(graph.invariants(&one).await.unwrap().types["<a:T>"], 1);
+    assert_eq!(graph.invariants(&one).await.unwrap().types.named["<a:T>"], 1);
     // The same quads in another order are the same bytes.
     let other = generation("graph/kansas", "2", &sink());
     let mut reversed = rows.to_vec();
     reversed.reverse();
-    build(&graph, &other, graph.source(texts(&COLUMNS, &reversed))).await.unwrap();
+    build(&graph, &other, source(texts(&COLUMNS, &reversed), house.spill())).await.unwrap();
     let again = house.files.fetch(&other, Copy::Fresh).await.unwrap();
     assert_eq!(std::fs::read(again.join(NAME)).unwrap(), std::fs::read(folder.join(NAME)).unwrap());
     assert_eq!(archive::quads(&again).unwrap().count(), 4);
+    // Escapes, language tags and the default graph are asked for as they are written.
+    assert_eq!(graph.denied_samples(&other, 4, 50).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -112,7 +116,7 @@ async fn what_is_no_quad_is_refused() {
         row("<a:s>", "<a:p>", "<a:o> . <a:x>", None),
     ];
     for bad in bad {
-        let rows = graph.source(texts(&COLUMNS, std::slice::from_ref(&bad)));
+        let rows = source(texts(&COLUMNS, std::slice::from_ref(&bad)), house.spill());
         let error = rows.try_collect::<Vec<_>>().await.unwrap_err();
         assert!(format!("{error:?}").contains("failed to read a quad"), "{bad:?}: {error:?}");
     }

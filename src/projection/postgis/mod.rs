@@ -3,6 +3,7 @@
 mod encoding;
 mod error;
 mod read;
+mod readers;
 mod registry;
 mod show;
 mod stage;

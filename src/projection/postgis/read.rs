@@ -5,9 +5,9 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::mpsc;
 
 use super::{PostgisError, registry, show, table};
-use crate::model::{Code, Failure};
+use crate::model::{Code, Failure, TableSink};
 use crate::postgres::{Part, PgError, Sql, TupleSplitter, sql};
-use crate::projection::Generation;
+use crate::projection::{Generation, Refusal};
 use crate::proof::{Rows, RowsStream};
 
 /// Bytes of rows that are given at one time.
@@ -18,20 +18,9 @@ type Result<T> = std::result::Result<T, PostgisError>;
 /// Reads the rows of a generation: where it is live through the view that readers use, else out
 /// of its own schema.
 pub(super) async fn read_back(pool: &PgPool, generation: &Generation) -> Result<RowsStream> {
-    let failed = PgError::sql("connect to read a generation back");
-    let (job, digest) = (&generation.job, &generation.digest);
-    let options = pool.connect_options();
-    let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    let recorded = registry::recorded(&mut connection, job, digest).await?;
-    let absent = || PostgisError::Absent { job: job.clone(), generation: *digest };
-    let recorded = recorded.ok_or_else(absent)?;
-    let stored = table::table_of(&recorded.sink)?;
-    let live = registry::live(&mut connection, job).await?.generation == Some(*digest)
-        && show::is_shown(&mut connection, job, digest, stored).await?;
-    let home = table::generation_schema(digest);
-    let schema = if live { &stored.schema } else { &home };
-    let columns = table::columns(stored);
-    let parts = [Part::Sql(&columns), Part::Qualified(schema, &stored.table)];
+    let (connection, place) = find(pool, generation).await?;
+    let columns = table::columns(&place.stored);
+    let parts = [Part::Sql(&columns), Part::Qualified(&place.schema, &place.stored.table)];
     let statement = sql("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT BINARY)", &parts);
 
     let (sender, mut receiver) = mpsc::channel(2);
@@ -52,6 +41,38 @@ pub(super) async fn read_back(pool: &PgPool, generation: &Generation) -> Result<
     });
     let rows = stream::poll_fn(move |cx| receiver.poll_recv(cx));
     Ok(rows.chain(ended.filter_map(|end| async move { end })).boxed())
+}
+
+/// Where readers would find a generation.
+struct Place {
+    schema: String,
+    stored: TableSink,
+}
+
+async fn find(pool: &PgPool, generation: &Generation) -> Result<(PgConnection, Place)> {
+    let failed = PgError::sql("connect to read a generation back");
+    let (job, digest) = (&generation.job, &generation.digest);
+    let options = pool.connect_options();
+    let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
+    let recorded = registry::recorded(&mut connection, job, digest).await?;
+    let recorded = recorded.ok_or_else(|| Refusal::absent(job, digest))?;
+    let stored = table::table_of(&recorded.sink)?.clone();
+    let live = registry::live(&mut connection, job).await?.generation == Some(*digest)
+        && show::is_shown(&mut connection, job, digest, &stored).await?;
+    let schema = if live { stored.schema.clone() } else { table::generation_schema(digest) };
+    Ok((connection, Place { schema, stored }))
+}
+
+/// Counts the rows of a generation.
+pub(super) async fn count(pool: &PgPool, generation: &Generation) -> Result<u64> {
+    let failed = PgError::sql("count the rows of a generation");
+    let (mut connection, place) = find(pool, generation).await?;
+    let name = [Part::Qualified(&place.schema, &place.stored.table)];
+    let statement = sql("SELECT count(*) FROM {}", &name);
+    let count: i64 =
+        sqlx::query_scalar(statement.safe()).fetch_one(&mut connection).await.map_err(&failed)?;
+    connection.close().await.map_err(&failed)?;
+    Ok(count.try_into().unwrap_or_default())
 }
 
 async fn copy_out(

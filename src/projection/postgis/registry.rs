@@ -1,12 +1,13 @@
 //! What the target itself remembers: the generations with their proofs, and which are live.
 
+use chrono::DateTime;
 use sqlx::PgConnection;
 
 use super::PostgisError;
 use crate::digest::Digest;
-use crate::model::{JobId, Proof, Sink};
+use crate::model::{JobId, Proof, RunId, Sink};
 use crate::postgres::PgError;
-use crate::projection::{Generation, StageContext};
+use crate::projection::{Generation, LastSwitch, Refusal, StageContext, Stored};
 
 type Result<T> = std::result::Result<T, PostgisError>;
 
@@ -25,9 +26,10 @@ pub(super) struct Recorded {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Live {
     pub(super) generation: Option<Digest>,
-    pub(super) former: Option<Digest>,
+    former: Option<Digest>,
     run_id: String,
     epoch: i64,
+    micros: i64,
 }
 
 impl Recorded {
@@ -37,6 +39,13 @@ impl Recorded {
 }
 
 impl Live {
+    /// By whom it was switched; `None` where it never was.
+    pub(super) fn last_switch(&self) -> Option<LastSwitch> {
+        let run = self.run_id.parse().ok()?;
+        let at = DateTime::from_timestamp_micros(self.micros)?;
+        Some(LastSwitch { former: self.former, run, at })
+    }
+
     pub(super) fn fence(&self, cx: &StageContext) -> Result<()> {
         fence(&self.run_id, self.epoch, cx)
     }
@@ -48,7 +57,7 @@ impl Live {
 fn fence(run_id: &str, epoch: i64, cx: &StageContext) -> Result<()> {
     let theirs = u64::try_from(epoch).unwrap_or(0);
     if run_id == cx.run.to_string() && theirs > cx.epoch {
-        return Err(PostgisError::Stale { run: cx.run, ours: cx.epoch, theirs });
+        return Err(Refusal::Stale { run: cx.run, ours: cx.epoch, theirs }.into());
     }
     Ok(())
 }
@@ -128,6 +137,43 @@ pub(super) async fn record_proof(
     Ok(done.rows_affected() == 1)
 }
 
+/// Takes the proof of a generation away.
+pub(super) async fn revoke_proof(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generation: &Digest,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE coppice.generations SET state = 'staged', proof = NULL \
+         WHERE job = $1 AND generation = $2",
+    )
+    .bind(job.as_str())
+    .bind(generation.to_string())
+    .execute(connection)
+    .await
+    .map_err(PgError::sql("take a proof away"))?;
+    Ok(())
+}
+
+/// Lists the generations of a job.
+pub(super) async fn stored(connection: &mut PgConnection, job: &JobId) -> Result<Vec<Stored>> {
+    let rows: Vec<(String, String, bool, bool)> = sqlx::query_as(
+        "SELECT generation, run_id::text, state = 'complete', was_live \
+         FROM coppice.generations WHERE job = $1",
+    )
+    .bind(job.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(PgError::sql("list the generations of a job"))?;
+    let malformed = || PostgisError::Malformed { job: job.clone() };
+    let stored = rows.into_iter().map(|(generation, run, complete, was_live)| {
+        let digest = generation.parse().ok().ok_or_else(malformed)?;
+        let run = Some(run.parse::<RunId>().ok().ok_or_else(malformed)?);
+        Ok(Stored { digest, run, complete, was_live })
+    });
+    stored.collect()
+}
+
 /// Forgets a generation.
 pub(super) async fn forget(
     connection: &mut PgConnection,
@@ -143,18 +189,41 @@ pub(super) async fn forget(
     Ok(())
 }
 
+type LiveRow = (Option<String>, Option<String>, String, i64, i64);
+
 /// Reads what is live of a job.
 pub(super) async fn live(connection: &mut PgConnection, job: &JobId) -> Result<Live> {
-    let row: Option<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
-        "SELECT generation, former, run_id::text, epoch FROM coppice.live WHERE job = $1",
+    let row: Option<LiveRow> = sqlx::query_as(
+        "SELECT generation, former, run_id::text, epoch, \
+         (extract(epoch FROM at) * 1000000)::bigint FROM coppice.live WHERE job = $1",
     )
     .bind(job.as_str())
     .fetch_optional(connection)
     .await
     .map_err(PgError::sql("read what is live"))?;
-    let Some((generation, former, run_id, epoch)) = row else { return Ok(Live::default()) };
+    let Some((generation, former, run_id, epoch, micros)) = row else {
+        return Ok(Live::default());
+    };
     let (generation, former) = (digest(job, generation)?, digest(job, former)?);
-    Ok(Live { generation, former, run_id, epoch })
+    Ok(Live { generation, former, run_id, epoch, micros })
+}
+
+/// Records that readers were shown a generation: it was a live one, whoever built it.
+pub(super) async fn mark_shown(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generations: [Option<Digest>; 2],
+) -> Result<()> {
+    let shown: Vec<String> = generations.iter().flatten().map(ToString::to_string).collect();
+    sqlx::query(
+        "UPDATE coppice.generations SET was_live = true WHERE job = $1 AND generation = ANY($2)",
+    )
+    .bind(job.as_str())
+    .bind(shown)
+    .execute(connection)
+    .await
+    .map_err(PgError::sql("record what was live"))?;
+    Ok(())
 }
 
 /// Records what is live of a job from here on.

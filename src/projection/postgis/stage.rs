@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use super::{PostgisError, registry, table};
 use crate::model::TableSink;
 use crate::postgres::{Part, PgError, SIGNATURE, Sql, TRAILER, ensure_registry, execute, sql};
-use crate::projection::{Generation, StageContext};
+use crate::projection::{Generation, Refusal, StageContext};
 use crate::proof::EncodedStream;
 
 /// Bytes that are sent at one time.
@@ -60,8 +60,7 @@ pub(super) async fn drop_partial(
     let (job, digest) = (&generation.job, &generation.digest);
     let live = registry::live(&mut transaction, job).await?;
     if live.generation == Some(*digest) {
-        let (job, generation) = (job.clone(), *digest);
-        return Err(PostgisError::InUse { job, generation, what: "live" });
+        return Err(Refusal::in_use(job, digest, "live").into());
     }
     let old = registry::recorded(&mut transaction, job, digest).await?;
     if let (Some(old), Some(cx)) = (old, cx) {

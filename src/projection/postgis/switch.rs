@@ -1,17 +1,21 @@
 //! Puts a set of generations live, or proves that it could be done, in one transaction.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::{PostgisError, registry, show, table};
+use super::{PostgisError, readers, registry, show, table};
 use crate::digest::Digest;
 use crate::model::{JobId, Sink, TableSink};
 use crate::postgres::{PgError, execute, has_registry, sql};
-use crate::projection::{Change, StageContext};
+use crate::projection::{Change, Refusal, StageContext};
 
-/// How often a lock that others hold is tried, each time for two seconds.
-const TRIES: u32 = 6;
+/// How long locks that others hold are waited for before the decision, when giving up is free.
+const BEFORE: Duration = Duration::from_secs(30);
+/// How long after it: a reader in the middle of a long query delays a switch, and stops none.
+const AFTER: Duration = Duration::from_mins(15);
+/// Between two tries readers get through.
+const PAUSE: Duration = Duration::from_secs(5);
 
 type Result<T> = std::result::Result<T, PostgisError>;
 
@@ -19,7 +23,7 @@ type Result<T> = std::result::Result<T, PostgisError>;
 pub(super) async fn prepare(pool: &PgPool, set: &[Change]) -> Result<()> {
     if !has_registry(pool).await? {
         return match set.iter().find_map(|change| Some((&change.job, change.to.or(change.from)?))) {
-            Some((job, generation)) => Err(PostgisError::Absent { job: job.clone(), generation }),
+            Some((job, generation)) => Err(Refusal::absent(job, &generation).into()),
             None => Ok(()),
         };
     }
@@ -35,14 +39,23 @@ pub(super) async fn switch(pool: &PgPool, set: &[Change], cx: &StageContext) -> 
 /// A lock is waited for shortly and tried again, because readers that come after a waiting switch
 /// wait behind it.
 async fn patiently(pool: &PgPool, set: &[Change], cx: Option<&StageContext>) -> Result<()> {
-    for tries in 1.. {
-        match attempt(pool, set, cx).await {
-            Err(error) if error.is_lock() && tries < TRIES => {
-                tokio::time::sleep(Duration::from_millis(100 << tries)).await;
-            }
+    let (began, patience) = (Instant::now(), if cx.is_some() { AFTER } else { BEFORE });
+    for tries in 1u32.. {
+        let error = match attempt(pool, set, cx).await {
+            Err(error) if error.is_lock() => error,
             ended => return ended,
+        };
+        let holders = readers::of(pool, set).await?;
+        if began.elapsed() > patience {
+            return Err(PostgisError::Held { holders, source: Box::new(error) });
         }
-        if cx.is_some_and(|cx| cx.cancel.is_cancelled()) {
+        tracing::warn!(%holders, tries, "what is live cannot be locked yet; trying again");
+        let pause = tokio::time::sleep(Duration::from_millis(100 << tries.min(6)).min(PAUSE));
+        let Some(cx) = cx else {
+            pause.await;
+            continue;
+        };
+        if cx.cancel.run_until_cancelled(pause).await.is_none() {
             return Err(PostgisError::Cancelled);
         }
     }
@@ -70,7 +83,7 @@ async fn attempt(pool: &PgPool, set: &[Change], cx: Option<&StageContext>) -> Re
         }
         if live.generation != change.from {
             let job = change.job.clone();
-            return Err(PostgisError::NotFormer { job, live: live.generation });
+            return Err(Refusal::NotFormer { job, live: live.generation }.into());
         }
         pending.push(change);
     }
@@ -86,6 +99,7 @@ async fn attempt(pool: &PgPool, set: &[Change], cx: Option<&StageContext>) -> Re
         if let Some(cx) = cx {
             let (to, from) = (change.to, change.from);
             registry::set_live(&mut transaction, &change.job, to, from, cx).await?;
+            registry::mark_shown(&mut transaction, &change.job, [to, from]).await?;
         }
     }
     for (job, generation) in standing {
@@ -126,10 +140,9 @@ async fn proven_table(
     generation: &Digest,
 ) -> Result<TableSink> {
     let recorded = registry::recorded(connection, job, generation).await?;
-    let recorded = recorded
-        .ok_or_else(|| PostgisError::Absent { job: job.clone(), generation: *generation })?;
+    let recorded = recorded.ok_or_else(|| Refusal::absent(job, generation))?;
     if !recorded.proof.as_ref().is_some_and(|proof| proof.proven) {
-        return Err(PostgisError::Unproven { job: job.clone(), generation: *generation });
+        return Err(Refusal::unproven(job, generation).into());
     }
     let Sink::Postgis(_) = &recorded.sink else {
         return Err(PostgisError::Malformed { job: job.clone() });

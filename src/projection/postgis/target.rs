@@ -9,7 +9,9 @@ use super::{PostgisError, read, registry, show, stage, switch, table};
 use crate::digest::Digest;
 use crate::model::{Covers, Failure, JobId, Proof, Sink, TableSink};
 use crate::postgres::{CopyEncoder, PgError, has_registry};
-use crate::projection::{Change, Generation, Held, Projection, StageContext};
+use crate::projection::{
+    Change, Generation, Held, LastSwitch, Projection, Refusal, StageContext, Stored,
+};
 use crate::proof::{EncodedStream, RowEncoding, RowsStream};
 
 /// Tables in one PostgreSQL database with PostGIS.
@@ -68,23 +70,39 @@ impl PostgisProjection {
     ) -> Result<(), PostgisError> {
         let (job, digest) = (generation.job.clone(), generation.digest);
         if !proof.proven {
-            return Err(PostgisError::Unproven { job, generation: digest });
+            return Err(Refusal::unproven(&job, &digest).into());
         }
         let failed = PgError::sql("record a proof");
         let mut connection = self.pool.acquire().await.map_err(failed)?;
         if registry::record_proof(&mut connection, generation, proof).await? {
             return Ok(());
         }
-        Err(PostgisError::Absent { job, generation: digest })
+        Err(Refusal::absent(&job, &digest).into())
+    }
+
+    async fn revoke_proof(&self, generation: &Generation) -> Result<(), PostgisError> {
+        let failed = PgError::sql("take a proof away");
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        registry::revoke_proof(&mut connection, &generation.job, &generation.digest).await
+    }
+
+    async fn list(&self, job: &JobId) -> Result<Vec<Stored>, PostgisError> {
+        if !has_registry(&self.pool).await? {
+            return Ok(Vec::new());
+        }
+        let failed = PgError::sql("list the generations of a job");
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        registry::stored(&mut connection, job).await
     }
 
     async fn drop_generation(&self, generation: &Generation) -> Result<(), PostgisError> {
         if !has_registry(&self.pool).await? {
             return Ok(());
         }
-        if self.state(&generation.job).await?.former == Some(generation.digest) {
-            let (job, generation) = (generation.job.clone(), generation.digest);
-            return Err(PostgisError::InUse { job, generation, what: "the one to go back to" });
+        let (job, digest) = (&generation.job, &generation.digest);
+        let last = self.state(job).await?.last_switch();
+        if last.and_then(|last| last.former) == Some(*digest) {
+            return Err(Refusal::in_use(job, digest, "the one to go back to").into());
         }
         let failed = PgError::sql("drop a generation");
         let mut connection = self.pool.acquire().await.map_err(failed)?;
@@ -122,12 +140,11 @@ impl Projection for PostgisProjection {
         let words = "every row of the table, duplicates counted, with all declared columns, byte \
                      for byte as PostgreSQL stores them";
         let fields = match sink {
-            Sink::Postgis(table) => {
-                table.columns.iter().map(|column| column.name.clone()).collect()
-            }
-            _ => Vec::new(),
+            Sink::Postgis(table) => table.columns.as_slice(),
+            _ => &[],
         };
-        Covers { words: words.to_owned(), fields }
+        let fields = fields.iter().map(|column| column.name.clone());
+        Covers::of(words, fields)
     }
 
     fn encoding(&self, sink: &Sink, schema: &SchemaRef) -> Result<Arc<dyn RowEncoding>, Failure> {
@@ -152,16 +169,24 @@ impl Projection for PostgisProjection {
         Ok(read::read_back(&self.pool, generation).await?)
     }
 
+    async fn count(&self, generation: &Generation) -> Result<u64, Failure> {
+        Ok(read::count(&self.pool, generation).await?)
+    }
+
     async fn record(&self, generation: &Generation, proof: &Proof) -> Result<(), Failure> {
         Ok(self.record_proof(generation, proof).await?)
+    }
+
+    async fn revoke(&self, generation: &Generation) -> Result<(), Failure> {
+        Ok(self.revoke_proof(generation).await?)
     }
 
     async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
         Ok(self.state(job).await?.generation)
     }
 
-    async fn former(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
-        Ok(self.state(job).await?.former)
+    async fn last_switch(&self, job: &JobId) -> Result<Option<LastSwitch>, Failure> {
+        Ok(self.state(job).await?.last_switch())
     }
 
     async fn prepare(&self, set: &[Change]) -> Result<(), Failure> {
@@ -170,6 +195,10 @@ impl Projection for PostgisProjection {
 
     async fn switch(&self, set: &[Change], cx: &StageContext) -> Result<(), Failure> {
         Ok(switch::switch(&self.pool, set, cx).await?)
+    }
+
+    async fn stored(&self, job: &JobId) -> Result<Vec<Stored>, Failure> {
+        Ok(self.list(job).await?)
     }
 
     async fn discard(&self, generation: &Generation) -> Result<(), Failure> {

@@ -206,13 +206,15 @@ async fn a_switch_and_its_rollback_keep_grants_and_dependants() {
     let two = complete(&target, "2", 20, &cx).await;
     target.switch(&[change(Some(&one), Some(&two))], &cx).await.unwrap();
     assert_eq!((reads().await, count(&pool, "SELECT n FROM report").await), (20, 20));
-    assert_eq!(target.former(&one.job).await.unwrap(), Some(one.digest));
+    let last = target.last_switch(&one.job).await.unwrap().unwrap();
+    assert_eq!((last.former, last.run), (Some(one.digest), cx.run));
     for kept in [&one, &two] {
         assert!(target.discard(kept).await.unwrap_err().message.contains("is kept"));
     }
     target.switch(&[change(Some(&two), Some(&one))], &cx).await.unwrap();
     assert_eq!((reads().await, count(&pool, "SELECT n FROM report").await), (10, 10));
-    assert_eq!(target.former(&one.job).await.unwrap(), Some(two.digest));
+    let last = target.last_switch(&one.job).await.unwrap().unwrap();
+    assert_eq!(last.former, Some(two.digest));
 
     // Other columns: a dependant is in the way, and is not dropped.
     let mut other = places();
@@ -231,6 +233,10 @@ async fn a_switch_and_its_rollback_keep_grants_and_dependants() {
     assert_eq!(reads().await, 10);
     target.switch(&set, &cx).await.unwrap();
     assert_eq!(reads().await, 30);
+    let mut stored = target.stored(&three.job).await.unwrap();
+    stored.sort_by_key(|one| one.digest != two.digest);
+    assert_eq!(stored.len(), 3);
+    assert!(stored.iter().all(|one| one.complete && one.was_live && one.run == Some(cx.run)));
 
     // Two is neither live nor the former one any more. Then the name itself goes away.
     target.discard(&two).await.unwrap();
@@ -343,4 +349,46 @@ async fn a_reader_who_holds_the_view_delays_the_switch_but_not_for_ever() {
     let (switched, ()) = tokio::join!(target.switch(&set, &cx), release);
     switched.unwrap();
     assert_eq!(count(&pool, LIVE).await, 20);
+}
+
+#[tokio::test]
+async fn a_proof_that_no_longer_holds_is_taken_away() {
+    let pool = database().await;
+    let target = PostgisProjection::new(pool.clone());
+    let cx = context(RunId::now(), 1);
+    let one = complete(&target, "1", 10, &cx).await;
+    assert!(!target.stored(&one.job).await.unwrap()[0].was_live);
+    target.switch(&[change(None, Some(&one))], &cx).await.unwrap();
+    assert_eq!(target.count(&one).await.unwrap(), 10);
+    sqlx::raw_sql(r#"DELETE FROM kansas."The ""places""" WHERE id = 7"#)
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert_eq!(target.count(&one).await.unwrap(), 9, "as readers see it");
+    target.revoke(&one).await.unwrap();
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Partial);
+    assert_eq!(target.live(&one.job).await.unwrap(), Some(one.digest));
+    // It is no place to go back to either.
+    let two = complete(&target, "2", 20, &cx).await;
+    target.switch(&[change(Some(&one), Some(&two))], &cx).await.unwrap();
+    let back = target.prepare(&[change(Some(&two), Some(&one))]).await.unwrap_err();
+    assert!(back.message.contains("no proof"), "{back:?}");
+}
+
+#[tokio::test]
+async fn who_stands_in_the_way_of_a_switch_is_named() {
+    let pool = database().await;
+    let target = PostgisProjection::new(pool.clone());
+    let cx = context(RunId::now(), 1);
+    let one = complete(&target, "1", 10, &cx).await;
+    target.switch(&[change(None, Some(&one))], &cx).await.unwrap();
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::query(LIVE).fetch_one(&mut *reader).await.unwrap();
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *reader).await.unwrap();
+    let holders = readers::of(&pool, &[change(Some(&one), Some(&one))]).await.unwrap();
+    assert_eq!(holders.to_string(), format!("server processes {pid}"));
+    reader.rollback().await.unwrap();
+    let gone = readers::of(&pool, &[change(Some(&one), Some(&one))]).await.unwrap();
+    assert_eq!(gone.to_string(), "sessions that have gone meanwhile");
 }

@@ -3,7 +3,6 @@ use std::path::{Path, PathBuf};
 use datafusion::arrow::array::RecordBatch;
 use tantivy::indexer::NoMergePolicy;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument};
-use tokio::sync::mpsc;
 
 use super::SearchError;
 use super::documents::{Fields, ORDINAL, register_analyzer};
@@ -67,15 +66,6 @@ impl Builder {
         remove_bookkeeping(&self.folder)?;
         Ok(self.rows)
     }
-}
-
-/// Builds an index out of all batches that come.
-pub(super) fn build(folder: &Path, mut batches: mpsc::Receiver<RecordBatch>) -> Result<u64> {
-    let mut builder = Builder::create(folder)?;
-    while let Some(batch) = batches.blocking_recv() {
-        builder.add(&batch)?;
-    }
-    builder.finish()
 }
 
 /// The segments in the order of the rows that they hold; the index keeps them in any.

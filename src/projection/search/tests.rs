@@ -3,6 +3,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampSecondArray,
 };
+use tantivy::TantivyDocument;
+use tantivy::collector::TopDocs;
 
 use super::*;
 use crate::model::{SearchSink, Sink};
@@ -62,6 +64,40 @@ fn places() -> Columns {
     columns
 }
 
+/// A record that a search found.
+#[derive(Debug)]
+struct Hit {
+    id: String,
+    title: String,
+    evidence_ref: String,
+    policy_label: String,
+}
+
+/// Asks an index as readers would, by the parser that its proof uses.
+async fn find(
+    house: &House,
+    generation: &Generation,
+    query: &str,
+    limit: usize,
+) -> Result<Vec<Hit>, SearchError> {
+    let folder = house.files.fetch(generation, Copy::Reuse).await.unwrap();
+    let (index, searcher) = index::open(&folder)?;
+    let fields = documents::Fields::new();
+    let query = find::parser(&index, &fields).parse_query(query)?;
+    let found = searcher.search(&query, &TopDocs::with_limit(limit).order_by_score())?;
+    let hits = found.into_iter().map(|(_, address)| {
+        let document: TantivyDocument = searcher.doc(address)?;
+        let text = |column| fields.text(&document, column).unwrap_or_default().to_owned();
+        Ok(Hit {
+            id: text("id"),
+            title: text("title"),
+            evidence_ref: text("evidence_ref"),
+            policy_label: text("policy_label"),
+        })
+    });
+    hits.collect()
+}
+
 async fn built(house: &House, columns: &Columns) -> (SearchProjection, Generation) {
     let search = SearchProjection::new(house.files.clone());
     let one = generation("search/places", "1", &sink());
@@ -78,19 +114,16 @@ async fn places_are_found_by_their_names_in_any_script() {
     assert!(matches!(search.holds(&one).await.unwrap(), Held::Live(proof) if proof.rows == 299));
     let abilene = ["アビリーン", "阿比林", "أبيلين", "애빌린", "Абилин", "ABILENE", "アビリ"];
     for query in abilene {
-        let hits = search.search(&one, query, 3).await.unwrap();
+        let hits = find(&house, &one, query, 3).await.unwrap();
         assert_eq!(hits[0].id, "4267354", "{query}: {hits:?}");
-        assert_eq!(hits[0].title.as_deref(), Some("Abilene"));
+        assert_eq!(hits[0].title, "Abilene");
         assert_eq!(hits[0].evidence_ref, "dcat://ks_populated_places@1#4267354");
         assert_eq!(hits[0].policy_label, "public");
     }
-    assert_eq!(
-        search.search(&one, "\"Fort Scott\"", 1).await.unwrap()[0].title.as_deref(),
-        Some("Fort Scott")
-    );
-    assert_eq!(search.search(&one, "populated place", 500).await.unwrap().len(), 299);
-    assert!(search.search(&one, "Atlantis", 3).await.unwrap().is_empty());
-    assert!(search.search(&one, "\"open", 3).await.is_err());
+    assert_eq!(find(&house, &one, "\"Fort Scott\"", 1).await.unwrap()[0].title, "Fort Scott");
+    assert_eq!(find(&house, &one, "populated place", 500).await.unwrap().len(), 299);
+    assert!(find(&house, &one, "Atlantis", 3).await.unwrap().is_empty());
+    assert!(find(&house, &one, "\"open", 3).await.is_err());
     assert_eq!(search.unfound_samples(&one, 50).await.unwrap(), Vec::<String>::new());
 }
 
@@ -157,7 +190,7 @@ async fn a_record_that_is_lost_from_the_index_is_seen() {
     for file in std::fs::read_dir(&folder).unwrap() {
         std::fs::write(file.unwrap().path(), b"damage").unwrap();
     }
-    assert_eq!(search.search(&one, "Abilene", 1).await.unwrap().len(), 1);
+    assert_eq!(find(&house, &one, "Abilene", 1).await.unwrap().len(), 1);
     let mut fewer = places();
     for (_, array) in &mut fewer {
         *array = array.slice(0, 298);

@@ -28,8 +28,6 @@ pub(crate) enum TilesError {
     /// What came in had failed already.
     #[error("{0}")]
     Source(Box<Failure>),
-    #[error("the run was asked to stop")]
-    Cancelled,
 }
 
 impl TilesError {
@@ -45,7 +43,6 @@ impl From<TilesError> for Failure {
             TilesError::Server(error) => error.into(),
             TilesError::Files(error) => error.into(),
             TilesError::Source(failure) => *failure,
-            TilesError::Cancelled => Self::cancelled(),
             TilesError::Sink(_) => {
                 Self::permanent(Code::PlanInvalid, text).hint("correct the layers of the sink")
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use pmtiles::{AsyncPmTilesReader, HashMapCache, TileCoord};
 use tokio::sync::mpsc;
 
@@ -12,6 +12,7 @@ use super::TilesError;
 use super::source::Batch;
 use super::summary::schema;
 use crate::model::Failure;
+use crate::projection::files::read_in_thread;
 use crate::proof::{ColumnEncoding, RowEncoding as _, RowsStream};
 
 /// Bytes of tiles that are given at one time.
@@ -27,19 +28,9 @@ where
     T: Send + 'static,
     F: Fn(Vec<(TileCoord, bytes::Bytes)>) -> Result<T> + Send + 'static,
 {
-    let (sender, mut receiver) = mpsc::channel(2);
     let handle = tokio::runtime::Handle::current();
-    let read = move || handle.block_on(walk(path, convert, &sender));
-    let task = tokio::task::spawn_blocking(read);
-    let ended = stream::once(async move {
-        match task.await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Err(error)),
-            Err(error) => Some(Err(TilesError::Lost(error))),
-        }
-    });
-    let given = stream::poll_fn(move |cx| receiver.poll_recv(cx)).map(Ok);
-    given.chain(ended.filter_map(|end| async move { end })).boxed()
+    let read = move |out: &mpsc::Sender<T>| handle.block_on(walk(path, convert, out));
+    read_in_thread(read, TilesError::Lost)
 }
 
 async fn walk<T, F>(path: PathBuf, convert: F, sender: &mpsc::Sender<T>) -> Result<()>

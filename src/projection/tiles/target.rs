@@ -1,28 +1,25 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use sqlx::PgPool;
-use tokio::sync::mpsc;
 
 use super::archive::{NAME, Spool};
 use super::ids::{LayerIds, check};
 use super::source::Sources;
 use super::{TilesError, read};
-use crate::digest::Digest;
-use crate::model::{Covers, Failure, JobId, Proof, Sink, TilesSink};
-use crate::projection::files::{Copy, Files};
-use crate::projection::{Change, Generation, Held, Projection, StageContext};
+use crate::model::{Covers, Failure, Sink, TilesSink};
+use crate::projection::files::{Copy, FileKind, FileProjection, Incoming, write_in_thread};
+use crate::projection::{Generation, StageContext};
 use crate::proof::{ColumnEncoding, EncodedStream, RowEncoding, RowsStream};
 
 /// Tile archives in a store.
-#[derive(Debug, Clone)]
-pub(crate) struct TilesProjection {
-    files: Files,
-}
+pub(crate) type TilesProjection = FileProjection<Tiles>;
+
+/// One PMTiles archive.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tiles;
 
 fn sink_of(sink: &Sink) -> Result<&TilesSink, TilesError> {
     match sink {
@@ -32,21 +29,6 @@ fn sink_of(sink: &Sink) -> Result<&TilesSink, TilesError> {
 }
 
 impl TilesProjection {
-    /// Publishes through what all file-like projections share.
-    pub(crate) fn new(files: Files) -> Self {
-        Self { files }
-    }
-
-    /// A verified local copy of the published archive.
-    pub(crate) async fn archive(
-        &self,
-        generation: &Generation,
-        copy: Copy,
-    ) -> Result<PathBuf, Failure> {
-        let folder = self.files.fetch(generation, copy).await?;
-        Ok(folder.join(NAME))
-    }
-
     /// Says of each layer how many source features the highest zoom of the published archive
     /// lacks.
     pub(crate) async fn check_ids(
@@ -55,65 +37,17 @@ impl TilesProjection {
         pool: &PgPool,
         sources: &Sources,
     ) -> Result<Vec<LayerIds>, Failure> {
-        let archive = self.archive(generation, Copy::Reuse).await?;
+        let archive = self.files.fetch(generation, Copy::Reuse).await?.join(NAME);
         Ok(check(pool, sink_of(&generation.sink)?, sources, &archive).await?)
-    }
-
-    async fn build(
-        &self,
-        generation: &Generation,
-        mut rows: EncodedStream,
-        cx: &StageContext,
-    ) -> Result<u64, TilesError> {
-        let sink = sink_of(&generation.sink)?.clone();
-        let staging = self.files.staging()?;
-        let (folder, name) = (staging.path().to_owned(), generation.job.name().to_owned());
-        let (sender, receiver) = mpsc::channel(2);
-        let writer = tokio::task::spawn_blocking(move || write(&folder, &name, &sink, receiver));
-        loop {
-            let next = tokio::select! {
-                () = cx.cancel.cancelled() => return Err(TilesError::Cancelled),
-                next = rows.next() => next,
-            };
-            let Some(next) = next else { break };
-            let batch = next.map_err(|failure| TilesError::Source(Box::new(failure)))?.batch;
-            cx.meter.add_rows(batch.num_rows() as u64);
-            if sender.send(Some(batch)).await.is_err() {
-                break;
-            }
-        }
-        // A writer that has failed says why below.
-        let _ = sender.send(None).await;
-        let count = writer.await.map_err(TilesError::Lost)??;
-        self.files.publish(generation, staging.path(), count, cx).await?;
-        Ok(count)
-    }
-}
-
-/// Spools what comes; writes the archive only when told that all has come.
-fn write(
-    folder: &std::path::Path,
-    name: &str,
-    sink: &TilesSink,
-    mut batches: mpsc::Receiver<Option<RecordBatch>>,
-) -> Result<u64, TilesError> {
-    let mut spool = Spool::new(folder)?;
-    loop {
-        match batches.blocking_recv() {
-            Some(Some(batch)) => spool.add(&batch)?,
-            Some(None) => return spool.write(&folder.join(NAME), name, sink),
-            None => return Err(TilesError::Cancelled),
-        }
     }
 }
 
 #[async_trait]
-impl Projection for TilesProjection {
+impl FileKind for Tiles {
     fn covers(&self, _: &Sink) -> Covers {
         let words = "every tile of every zoom with its place and its bytes, unpacked; of the \
                      source tables what PostGIS puts into tiles: cut, rounded and simplified";
-        let fields = ["z", "x", "y", "data"].map(str::to_owned).to_vec();
-        Covers { words: words.to_owned(), fields }
+        Covers::of(words, ["z", "x", "y", "data"])
     }
 
     fn encoding(&self, sink: &Sink, schema: &SchemaRef) -> Result<Arc<dyn RowEncoding>, Failure> {
@@ -125,44 +59,33 @@ impl Projection for TilesProjection {
         Ok(Arc::new(ColumnEncoding))
     }
 
-    async fn holds(&self, generation: &Generation) -> Result<Held, Failure> {
-        Ok(self.files.holds(generation).await?)
-    }
-
-    async fn stage(
+    async fn write(
         &self,
         generation: &Generation,
+        folder: &Path,
         rows: EncodedStream,
         cx: &StageContext,
     ) -> Result<u64, Failure> {
-        Ok(self.build(generation, rows, cx).await?)
+        let sink = sink_of(&generation.sink)?.clone();
+        let (folder, name) = (folder.to_owned(), generation.job.name().to_owned());
+        write_in_thread(rows, cx, move |batches| write(&folder, &name, &sink, batches)).await
     }
 
-    async fn read_back(&self, generation: &Generation) -> Result<RowsStream, Failure> {
-        Ok(read::rows(self.archive(generation, Copy::Fresh).await?))
+    fn read(&self, folder: PathBuf) -> RowsStream {
+        read::rows(folder.join(NAME))
     }
+}
 
-    async fn record(&self, generation: &Generation, proof: &Proof) -> Result<(), Failure> {
-        Ok(self.files.record(generation, proof).await?)
+/// Spools what comes; writes the archive only when all has come.
+fn write(
+    folder: &Path,
+    name: &str,
+    sink: &TilesSink,
+    mut batches: Incoming,
+) -> Result<u64, Failure> {
+    let mut spool = Spool::new(folder)?;
+    while let Some(batch) = batches.next()? {
+        spool.add(&batch)?;
     }
-
-    async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
-        Ok(self.files.live(job).await?)
-    }
-
-    async fn former(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
-        Ok(self.files.former(job).await?)
-    }
-
-    async fn prepare(&self, set: &[Change]) -> Result<(), Failure> {
-        Ok(self.files.prepare(set).await?)
-    }
-
-    async fn switch(&self, set: &[Change], cx: &StageContext) -> Result<(), Failure> {
-        Ok(self.files.switch(set, cx).await?)
-    }
-
-    async fn discard(&self, generation: &Generation) -> Result<(), Failure> {
-        Ok(self.files.discard(generation).await?)
-    }
+    Ok(spool.write(&folder.join(NAME), name, sink)?)
 }

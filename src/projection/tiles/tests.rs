@@ -139,9 +139,10 @@ async fn an_archive_is_made_proven_and_the_same_each_time() {
     sqlx::raw_sql(sqlx::AssertSqlSafe(shuffle)).execute(&pool).await.unwrap();
     let again = build(&target, &pool, &sources, &two).await.unwrap();
     assert_eq!(again.projection_digest, proof.projection_digest);
-    let archive = target.archive(&one, Copy::Fresh).await.unwrap();
+    let archive = house.files.fetch(&one, Copy::Fresh).await.unwrap().join(archive::NAME);
+    let other = house.files.fetch(&two, Copy::Fresh).await.unwrap().join(archive::NAME);
     let bytes = std::fs::read(&archive).unwrap();
-    assert_eq!(bytes, std::fs::read(target.archive(&two, Copy::Fresh).await.unwrap()).unwrap());
+    assert_eq!(bytes, std::fs::read(other).unwrap());
 
     let reader = AsyncPmTilesReader::new_with_path(&archive).await.unwrap();
     let header = reader.get_header();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::digest::Digest;
 use crate::engine::{Action, StepContext};
 use crate::model::{Code, DecideOutput, DecidedChange, Failure, JobId, Output, ProveOutput};
 use crate::plan::{Candidate, CutoverPolicy, DecideParams, StepSpec};
-use crate::projection::Change;
+use crate::projection::{Change, LastSwitch};
 use crate::recovery::{World, params};
 
 struct Decide {
@@ -53,19 +54,28 @@ impl Decide {
         for candidate in chosen {
             let target = self.world.targets.of(&candidate.sink).await?;
             let from = target.live(&candidate.job).await?;
-            if from != candidate.generation {
-                set.push(change(candidate, from, candidate.generation));
+            // Live by the record is not enough: readers may have lost the name of it.
+            let change = change(candidate, from, candidate.generation);
+            if from != change.to || !change.is_shown(&*target).await? {
+                set.push(change);
             }
         }
         Ok(set)
     }
 
     async fn former(&self) -> Result<Vec<Change>, Failure> {
-        let mut set = Vec::new();
+        let mut found = Vec::new();
         for candidate in &self.params.jobs {
             let target = self.world.targets.of(&candidate.sink).await?;
-            let from = target.live(&candidate.job).await?;
-            let Some(to) = target.former(&candidate.job).await? else {
+            let live = target.live(&candidate.job).await?;
+            found.push((candidate, live, target.last_switch(&candidate.job).await?));
+        }
+        if self.params.last_set {
+            found = last_set(found);
+        }
+        let mut set = Vec::new();
+        for (candidate, from, last) in found {
+            let Some(to) = last.and_then(|last| last.former) else {
                 return Err(Failure::permanent(
                     Code::StepFailed,
                     format!("{} has no former generation to go back to", candidate.job),
@@ -85,12 +95,20 @@ impl Decide {
     }
 }
 
-fn change(
-    candidate: &Candidate,
-    from: Option<crate::digest::Digest>,
-    to: Option<crate::digest::Digest>,
-) -> Change {
+fn change(candidate: &Candidate, from: Option<Digest>, to: Option<Digest>) -> Change {
     Change { job: candidate.job.clone(), sink: candidate.sink.clone(), from, to }
+}
+
+/// A job with what is live of it and how that came to be.
+type Found<'a> = (&'a Candidate, Option<Digest>, Option<LastSwitch>);
+
+/// The jobs that the last cutover switched: a rollback reverses that one, and no other. One that
+/// halted half way is reversed as far as it came.
+fn last_set(mut found: Vec<Found<'_>>) -> Vec<Found<'_>> {
+    let last = found.iter().filter_map(|(.., last)| last.as_ref());
+    let run = last.max_by_key(|last| last.at).map(|last| last.run);
+    found.retain(|(.., last)| last.as_ref().map(|last| last.run) == run);
+    found
 }
 
 /// The candidates that are proven and whose needs are all in the set; dependencies stand first.
@@ -124,8 +142,10 @@ fn incomplete(jobs: &[Candidate], chosen: &[&Candidate]) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
-    use crate::model::{GraphSink, Sink};
+    use crate::model::{GraphSink, RunId, Sink};
 
     fn candidate(job: &str, needs: &[&str]) -> Candidate {
         Candidate {
@@ -146,5 +166,20 @@ mod tests {
         let proven = ["graph/b", "graph/c"].iter().map(|j| j.parse().unwrap()).collect();
         let set: Vec<_> = closed(&jobs, &proven).iter().map(|c| c.job.to_string()).collect();
         assert_eq!(set, ["graph/b"]);
+    }
+
+    #[test]
+    fn a_rollback_takes_what_the_last_cutover_switched_and_nothing_else() {
+        let jobs = ["graph/a", "graph/b", "graph/c", "graph/d"].map(|job| candidate(job, &[]));
+        let runs = [RunId::now(), RunId::now()];
+        let switched = |run: usize, at| {
+            let at = DateTime::from_timestamp(at, 0).unwrap();
+            Some(LastSwitch { former: None, run: runs[run], at })
+        };
+        // The older run was stopped and switched last.
+        let last = [switched(0, 20), switched(1, 10), switched(0, 21), None];
+        let found = jobs.iter().zip(last).map(|(job, last)| (job, None, last)).collect();
+        let set: Vec<_> = last_set(found).iter().map(|(c, ..)| c.job.to_string()).collect();
+        assert_eq!(set, ["graph/a", "graph/c"]);
     }
 }

@@ -10,6 +10,7 @@ use crate::plan::{StepKind, StepSpec};
 
 mod clean_up;
 mod decide;
+mod drop_former;
 mod fence;
 mod gate;
 mod prove;
@@ -43,6 +44,7 @@ impl Bind for Actions {
             StepKind::Prove => prove::bind(spec, world),
             StepKind::Decide => decide::bind(spec, world),
             StepKind::Switch => switch::bind(spec, world),
+            StepKind::DropFormer => drop_former::bind(spec, world),
             StepKind::ReadBack => read_back::bind(spec, world),
             StepKind::Receipt => Ok(receipt::bind(world)),
             StepKind::CleanUp => Ok(clean_up::bind(world)),

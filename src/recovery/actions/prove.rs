@@ -11,7 +11,7 @@ use crate::model::{Code, Failure, Output, Proof, ProveOutput, RebuildOutput};
 use crate::plan::{ProveParams, StepSpec};
 use crate::projection::{Generation, Projection};
 use crate::proof;
-use crate::recovery::{World, findable, params};
+use crate::recovery::{World, evidence, params};
 
 struct Prove {
     params: ProveParams,
@@ -27,16 +27,21 @@ pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action
 impl Action for Prove {
     async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
         let rebuilt = self.rebuilt(cx)?;
-        if let Some(proof) = rebuilt.unchanged.filter(|_| self.params.trust_record) {
-            return Output::of(&ProveOutput { job: self.params.job.clone(), proof });
-        }
         let target = self.world.targets.of(&self.params.sink).await?;
         let generation = self.generation();
-        let proof = self.compare(&*target, &generation, &rebuilt.canonical_digest, cx).await?;
+        if let Some(proof) = rebuilt.unchanged.filter(|_| self.params.trust_record)
+            && target.count(&generation).await? == proof.rows
+        {
+            return Output::of(&ProveOutput { job: self.params.job.clone(), proof });
+        }
+        let mut proof = self.compare(&*target, &generation, &rebuilt.canonical_digest, cx).await?;
         if !proof.proven {
+            // What is on record is wrong by now: no later run may trust it.
+            target.revoke(&generation).await?;
             return Err(differs(&self.params, &proof));
         }
-        findable::check(&self.world, &self.params, &generation).await?;
+        let evidence = evidence::gather(&self.world, &self.params, &generation).await?;
+        evidence.add_to(&mut proof.covers);
         target.record(&generation, &proof).await?;
         Output::of(&ProveOutput { job: self.params.job.clone(), proof })
     }
@@ -93,8 +98,8 @@ fn differs(params: &ProveParams, proof: &Proof) -> Failure {
         format!("went in: {}; read back: {}", proof.canonical_digest, proof.projection_digest),
     ))
     .hint(
-        "the generation stays invisible; run `coppice rebuild --only` for it, and if it differs \
-           again look for what else writes to the target",
+        "run it again: the job is built anew under another name; if it differs again look for \
+         what else writes to the target",
     )
     .plain()
 }

@@ -10,7 +10,7 @@ use crate::canonical::ledger::{self, NewRecord};
 use crate::digest::{Digest, digest_json};
 use crate::engine::{Action, StepContext};
 use crate::journal::{RunState, load};
-use crate::model::{Code, Failure, Output, RunMode, Zone};
+use crate::model::{Code, Failure, Output, RunMode, StepId, Zone};
 use crate::receipt::{Receipt, fold};
 use crate::recovery::{LedgerOutput, World, receipts};
 
@@ -23,12 +23,16 @@ pub(crate) fn bind(world: &Arc<World>) -> Arc<dyn Action> {
 
 #[async_trait]
 impl Action for WriteReceipt {
-    async fn run(&self, _cx: &StepContext) -> Result<Output, Failure> {
+    async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
         let world = &self.0;
         let state = load(&*world.journal, world.run).await?;
-        // A second try cites the receipt of the first.
         let receipt = match receipts::stored(&world.state, world.run)? {
-            Some(receipt) => receipt,
+            // A second try cites the receipt of the first.
+            Some(receipt) if !is_of_before(&receipt, &state, &cx.unit.step) => receipt,
+            Some(_) => {
+                receipts::set_aside(&world.state, world.run)?;
+                self.write(&state)?
+            }
             None => self.write(&state)?,
         };
         let digest = digest_json(&receipt).map_err(|error| {
@@ -50,6 +54,12 @@ impl WriteReceipt {
         receipts::store(&self.0.state, &receipt)?;
         Ok(receipt)
     }
+}
+
+/// Whether a receipt was made when the run halted, before it was resumed.
+fn is_of_before(receipt: &Receipt, state: &RunState, step: &StepId) -> bool {
+    let began = state.steps.get(step).and_then(|step| step.started_at);
+    began.is_some_and(|began| receipt.predicate.finished_at < began)
 }
 
 /// Nothing is written to a ledger that is not proven whole.

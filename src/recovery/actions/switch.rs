@@ -27,6 +27,7 @@ impl Action for Switch {
         let stage = self.world.stage_context(cx);
         let first_at = Utc::now();
         for (target, changes) in self.world.targets.grouped(&set).await? {
+            self.world.still_locked().await?;
             target.switch(&changes, &stage).await?;
         }
         Output::of(&SwitchOutput { first_at, last_at: Utc::now() })
