@@ -2,13 +2,14 @@
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 COPPICE := $(PROFILE_DIR)/coppice
 
-.PHONY: help setup build lint test rehearse fixture clean
+.PHONY: help setup build lint test rehearse fixture picture clean
 
 help:
 	@echo "make rehearse   set up, build, seal the Kansas fixture, rehearse its recovery"
 	@echo "make test       set up and run every test"
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make fixture    make fixtures/kansas anew from its sources"
+	@echo "make picture    record docs/rehearse.svg from a real rehearsal"
 	@echo "make clean      remove what rehearsals left in .coppice"
 
 setup:
@@ -18,19 +19,28 @@ build: setup
 	cargo build --locked
 
 lint:
+	@scripts/setup.sh lint
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo deny check bans licenses sources
 
-test: setup
-	cargo nextest run --locked
+test:
+	@scripts/setup.sh test
+	cargo nextest run --locked --no-fail-fast
 
 rehearse: build
 	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev
 	$(COPPICE) rehearse plans/kansas.yaml --env dev
 
 fixture:
-	cargo run --locked --example kansas -- --out fixtures/kansas
+	rm -rf fixtures/kansas
+	cargo run --locked --example kansas -- --out fixtures/kansas --terms fixtures/restricted-terms.txt
+
+picture: build
+	@scripts/setup.sh test
+	target/venv/bin/pip install --quiet --disable-pip-version-check pyte==0.8.2
+	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 48 \
+		coppice rehearse plans/kansas.yaml --env dev
 
 clean:
 	rm -rf .coppice

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what Coppice and its tests need on Debian 12: PostgreSQL with PostGIS, a C compiler for
-# the crates that build C, cargo-nextest and cargo-deny, and a Python with independent readers of
-# the formats that Coppice writes. Does nothing where all is there.
+# Installs what Coppice needs on Debian 12: PostgreSQL with PostGIS, and a C compiler for the
+# crates that build C. With `test` also cargo-nextest and a Python with independent readers of the
+# formats that Coppice writes; with `lint` also cargo-deny. Does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,29 +11,45 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-packages=(build-essential ca-certificates pkg-config postgresql-15 postgresql-15-postgis-3 python3 python3-venv)
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
-done
-if [ "${#missing[@]}" -gt 0 ]; then
+packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  [ "${#missing[@]}" -gt 0 ] || return 0
   say "installing ${missing[*]}"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+}
 
-for tool in cargo-nextest cargo-deny; do
-  if ! command -v "$tool" >/dev/null && [ ! -x "${CARGO_HOME:-$HOME/.cargo}/bin/$tool" ]; then
-    say "building $tool"
-    cargo install --locked --quiet "$tool"
-  fi
-done
+tool() {
+  command -v "$1" >/dev/null || [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/$1" ] && return 0
+  say "building $1"
+  cargo install --locked --quiet "$1"
+}
 
-venv=target/venv
-wanted=$(sha256sum tests/requirements.txt | cut -d' ' -f1)
-if [ "$(cat "$venv/.wanted" 2>/dev/null || true)" != "$wanted" ]; then
+readers() {
+  local venv=target/venv wanted
+  wanted=$(sha256sum tests/requirements.txt | cut -d' ' -f1)
+  [ "$(cat "$venv/.wanted" 2>/dev/null || true)" != "$wanted" ] || return 0
   say "making $venv"
   /usr/bin/python3 -m venv --clear "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/requirements.txt
   echo "$wanted" >"$venv/.wanted"
-fi
+}
+
+packages build-essential ca-certificates pkg-config postgresql-15 postgresql-15-postgis-3
+for what in "$@"; do
+  case "$what" in
+    test)
+      packages python3 python3-venv
+      tool cargo-nextest
+      readers
+      ;;
+    lint) tool cargo-deny ;;
+    *)
+      say "unknown part $what: test or lint"
+      exit 2
+      ;;
+  esac
+done

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use crate::dataset::Dataset;
 use crate::out::{Out, Written};
+use crate::variant::Variant;
 use crate::{Outcome, json};
 
 /// One dataset version and all that went into it.
@@ -12,7 +13,10 @@ pub(crate) struct Build {
     pub(crate) report: Written,
     /// The UUID of the run that made it.
     pub(crate) run: String,
-    pub(crate) minutes: i64,
+    /// The second at which its input came in.
+    pub(crate) at: i64,
+    /// The version that it replaces.
+    pub(crate) former: Option<String>,
 }
 
 /// The bounds of the state, for the collection of a table without geometry.
@@ -21,11 +25,17 @@ const KANSAS: [f64; 4] = [-102.051_744, 36.993_016, -94.588_413, 40.003_162];
 impl Build {
     /// The evidence reference of the STAC item.
     pub(crate) fn stac(&self) -> String {
-        let name = self.dataset.described.name;
+        let name = &self.dataset.described.name;
         format!("stac://{name}/items/{name}")
     }
 
-    fn run_id(&self) -> String {
+    /// The evidence reference of the DCAT record of the version that it replaces.
+    pub(crate) fn former(&self) -> Option<String> {
+        let version = self.former.as_ref()?;
+        Some(format!("dcat://{}@{version}", self.dataset.described.name))
+    }
+
+    pub(crate) fn run_id(&self) -> String {
         format!("kfm://run/{}", self.run)
     }
 }
@@ -33,20 +43,21 @@ impl Build {
 /// Writes the DCAT, STAC and PROV documents and the run receipt.
 pub(crate) fn write(out: &Out, build: &Build) -> Outcome {
     let prefix = build.dataset.prefix("catalog");
-    let name = build.dataset.described.name;
+    let name = &build.dataset.described.name;
     for (path, media_type, document) in [
         ("dcat.jsonld", "application/ld+json", dcat(build)),
         ("stac/collection.json", "application/json", collection(build)),
-        (&*format!("stac/items/{name}.json"), "application/geo+json", item(build)),
+        (&*format!("stac/items/{name}.json"), "application/geo+json", item(build, out.variant)),
         ("prov/bundle.jsonld", "application/ld+json", prov(build)),
         ("receipts/run_receipt.json", "application/json", receipt(build)?),
     ] {
-        out.put(&format!("{prefix}/{path}"), media_type, &json::pretty(&document)?)?;
+        out.document(&format!("{prefix}/{path}"), media_type, &document)?;
     }
     Ok(())
 }
 
-fn context() -> Value {
+/// The prefixes of the linked documents.
+pub(crate) fn context() -> Value {
     json!({
         "dcat": "http://www.w3.org/ns/dcat#",
         "dct": "http://purl.org/dc/terms/",
@@ -81,7 +92,7 @@ fn up(key: &str, levels: usize) -> String {
 }
 
 fn dcat(build: &Build) -> Value {
-    let (dataset, described) = (&build.dataset, build.dataset.described);
+    let (dataset, described) = (&build.dataset, &build.dataset.described);
     let [west, south, east, north] = dataset.measured.bbox.unwrap_or(KANSAS);
     let polygon = format!(
         "POLYGON(({west} {south}, {east} {south}, {east} {north}, {west} {north}, {west} {south}))"
@@ -105,14 +116,14 @@ fn dcat(build: &Build) -> Value {
             })
         })
         .collect();
-    json!({
+    let mut record = json!({
         "@context": context(),
         "@id": dataset.dcat(),
         "@type": "dcat:Dataset",
         "dct:identifier": described.name,
         "dct:title": {"@language": "en", "@value": described.title},
         "dct:description": {"@language": "en", "@value": described.description},
-        "dct:issued": time(&json::at(180 + build.minutes)),
+        "dct:issued": time(&json::at(build.at + 180 * 60)),
         "dct:license": {"@id": described.license.1},
         "dct:publisher": {"@type": "foaf:Organization", "foaf:name": "Kansas Frontier Matrix"},
         "dct:source": described.source,
@@ -122,23 +133,41 @@ fn dcat(build: &Build) -> Value {
         },
         "dct:temporal": {
             "@type": "dct:PeriodOfTime",
-            "dcat:startDate": time(described.time.0),
-            "dcat:endDate": time(described.time.1),
+            "dcat:startDate": time(&described.time.0),
+            "dcat:endDate": time(&described.time.1),
         },
         "dcat:keyword": described.keywords,
         "dcat:version": dataset.version,
         "dcat:distribution": distributions,
         "kfm:dataset_version_id": dataset.version,
-        "kfm:policy_label": "public",
+        "kfm:policy_label": described.policy_label,
         "kfm:row_count": dataset.measured.rows,
         "kfm:spec_hash": dataset.spec_hash,
         "prov:wasGeneratedBy": {"@id": build.run_id()},
-    })
+    });
+    if let Some(until) = &described.embargo_until {
+        record["kfm:embargo_until"] = time(until);
+    }
+    if let Some(former) = build.former() {
+        record["dcat:previousVersion"] = json!({"@id": former});
+        record["prov:wasRevisionOf"] = json!({"@id": former});
+    }
+    record
 }
 
 fn collection(build: &Build) -> Value {
-    let (dataset, described) = (&build.dataset, build.dataset.described);
+    let (dataset, described) = (&build.dataset, &build.dataset.described);
     let item = format!("./items/{}.json", described.name);
+    let mut links = vec![
+        json!({"rel": "root", "href": "./collection.json", "type": "application/json"}),
+        json!({"rel": "item", "href": item, "type": "application/geo+json"}),
+        json!({"rel": "describedby", "href": "../dcat.jsonld", "type": "application/ld+json"}),
+        json!({"rel": "license", "href": described.license.1}),
+    ];
+    if let Some(former) = &build.former {
+        let href = format!("../../{former}/stac/collection.json");
+        links.push(json!({"rel": "predecessor-version", "href": href, "type": "application/json"}));
+    }
     json!({
         "type": "Collection",
         "stac_version": "1.1.0",
@@ -154,18 +183,13 @@ fn collection(build: &Build) -> Value {
             "temporal": {"interval": [[described.time.0, described.time.1]]},
         },
         "kfm:dataset_version_id": dataset.version,
-        "kfm:policy_label": "public",
-        "links": [
-            {"rel": "root", "href": "./collection.json", "type": "application/json"},
-            {"rel": "item", "href": item, "type": "application/geo+json"},
-            {"rel": "describedby", "href": "../dcat.jsonld", "type": "application/ld+json"},
-            {"rel": "license", "href": described.license.1},
-        ],
+        "kfm:policy_label": described.policy_label,
+        "links": links,
     })
 }
 
-fn item(build: &Build) -> Value {
-    let (dataset, described) = (&build.dataset, build.dataset.described);
+fn item(build: &Build, variant: Variant) -> Value {
+    let (dataset, described) = (&build.dataset, &build.dataset.described);
     let columns: Vec<Value> =
         described.columns.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
     let mut properties = json!({
@@ -178,10 +202,10 @@ fn item(build: &Build) -> Value {
         "table:columns": columns,
         "table:row_count": dataset.measured.rows,
         "kfm:dataset_version_id": dataset.version,
-        "kfm:policy_label": "public",
+        "kfm:policy_label": described.policy_label,
     });
     let assets: serde_json::Map<String, Value> =
-        build.artifacts.iter().map(|a| (a.name().to_owned(), asset(a))).collect();
+        build.artifacts.iter().map(|a| (a.name().to_owned(), asset(a, variant))).collect();
     let mut item = json!({
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -211,13 +235,17 @@ fn item(build: &Build) -> Value {
         });
         properties["table:primary_geometry"] = json!("geometry");
     }
+    if let Some(until) = &described.embargo_until {
+        properties["kfm:embargo_until"] = json!(until);
+    }
     item["properties"] = properties;
     item
 }
 
 /// Parquet is named by BLAKE3, the text forms by SHA-256: both are multihashes.
-fn asset(written: &Written) -> Value {
-    let multihash = if written.media_type == "application/vnd.apache.parquet" {
+fn asset(written: &Written, variant: Variant) -> Value {
+    let binary = written.media_type == "application/vnd.apache.parquet";
+    let multihash = if variant.names_by_blake3(binary) {
         format!("1e20{}", written.blake3)
     } else {
         format!("1220{}", written.sha256)
@@ -247,8 +275,8 @@ fn prov(build: &Build) -> Value {
             "@id": build.run_id(),
             "@type": "prov:Activity",
             "rdfs:label": format!("Build of {}", build.dataset.described.title),
-            "prov:startedAtTime": time(&json::at(30 + build.minutes)),
-            "prov:endedAtTime": time(&json::at(31 + build.minutes)),
+            "prov:startedAtTime": time(&json::at(build.at + 30 * 60)),
+            "prov:endedAtTime": time(&json::at(build.at + 31 * 60)),
             "prov:used": used,
             "prov:wasAssociatedWith": {"@id": "urn:kfm:agent:kfm-pipeline"},
         }),
@@ -257,12 +285,17 @@ fn prov(build: &Build) -> Value {
             "@type": ["prov:Agent", "prov:SoftwareAgent"],
             "foaf:name": "kfm-pipeline",
         }),
-        json!({
-            "@id": build.dataset.dcat(),
-            "@type": "prov:Entity",
-            "prov:wasGeneratedBy": {"@id": build.run_id()},
-        }),
     ];
+    let mut record = json!({
+        "@id": build.dataset.dcat(),
+        "@type": "prov:Entity",
+        "prov:wasGeneratedBy": {"@id": build.run_id()},
+    });
+    if let Some(former) = build.former() {
+        record["prov:wasRevisionOf"] = json!({"@id": former});
+        graph.push(json!({"@id": former, "@type": "prov:Entity"}));
+    }
+    graph.push(record);
     graph.extend(build.inputs.iter().map(entity));
     for written in &build.artifacts {
         let mut artifact = entity(written);
@@ -274,6 +307,7 @@ fn prov(build: &Build) -> Value {
 }
 
 fn receipt(build: &Build) -> Outcome<Value> {
+    let label = &build.dataset.described.policy_label;
     let named = |written: &Written| json!({"uri": written.uri(), "digest": format!("sha256:{}", written.sha256)});
     Ok(json!({
         "kfm_run_receipt_version": "v1",
@@ -292,8 +326,11 @@ fn receipt(build: &Build) -> Outcome<Value> {
             "status": "passed",
             "report_digest": format!("sha256:{}", build.report.sha256),
         },
-        "policy": {"decision_id": format!("{}-public", build.run), "policy_label": "public"},
-        "created_at": json::at(90 + build.minutes),
+        "policy": {
+            "decision_id": format!("{}-{label}", build.run),
+            "policy_label": label,
+        },
+        "created_at": json::at(build.at + 90 * 60),
         "spec": build.dataset.spec,
         "spec_hash": build.dataset.spec_hash,
     }))

@@ -1,13 +1,16 @@
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::Outcome;
+use crate::variant::Variant;
 
 /// Where the fixture is written.
 pub(crate) struct Out {
     root: PathBuf,
+    pub(crate) variant: Variant,
 }
 
 /// What was written under a key.
@@ -21,8 +24,8 @@ pub(crate) struct Written {
 }
 
 impl Out {
-    pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+    pub(crate) fn new(root: PathBuf, variant: Variant) -> Self {
+        Self { root, variant }
     }
 
     pub(crate) fn put(
@@ -43,6 +46,16 @@ impl Out {
             sha256: sha256(bytes),
             media_type,
         })
+    }
+
+    /// Writes a document as the variant renders it.
+    pub(crate) fn document(
+        &self,
+        key: &str,
+        media_type: &'static str,
+        document: &Value,
+    ) -> Outcome<Written> {
+        self.put(key, media_type, &self.variant.render(key, document)?)
     }
 }
 

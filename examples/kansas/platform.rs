@@ -1,52 +1,171 @@
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::catalog::{self, Build};
-use crate::dataset::{DATASETS, Dataset};
+use crate::dataset::{self, Dataset};
 use crate::ledger::{Event, Ledger};
 use crate::out::{Out, Written};
-use crate::{Outcome, json};
+use crate::source::{Source, descriptions, media_type};
+use crate::variant::Variant;
+use crate::{Options, Outcome, json, sensitive, synthetic};
+
+const HOUR: i64 = 3600;
 
 /// Writes the whole platform below `out`.
-pub(crate) fn generate(sources: &Path, out: &Path) -> Outcome {
-    let out = Out::new(out.to_owned());
-    let mut builds: BTreeMap<&str, Build> = BTreeMap::new();
-    for (minutes, described) in (0..).step_by(3).zip(&DATASETS) {
-        let dataset = Dataset::pin(described, sources)?;
-        let inputs = match described.derived_from {
-            None => vec![acquire(&out, &dataset, sources, minutes)?],
-            Some(other) => vec![builds[other].artifacts[0].clone()],
-        };
-        let build = process(&out, dataset, inputs, sources, minutes)?;
-        catalog::write(&out, &build)?;
-        builds.insert(described.name, build);
+pub(crate) fn generate(sources: &Path, options: &Options) -> Outcome {
+    let mut platform = Platform {
+        out: Out::new(options.out.clone(), options.variant),
+        artifacts: BTreeMap::new(),
+        superseded: BTreeSet::new(),
+        events: Vec::new(),
+    };
+    let kansas = descriptions(sources)?;
+    for described in &kansas {
+        let former = described.supersedes.as_ref();
+        platform.superseded.extend(former.map(|slice| (described.name.clone(), slice.clone())));
     }
-    unfinished(&out)?;
-    audit(&out, builds.values().collect())
+    let versions: Vec<_> = kansas
+        .iter()
+        .map(|it| Ok(((it.name.clone(), it.slice.clone()), dataset::version(it)?)))
+        .collect::<Outcome<_>>()?;
+    let versions = BTreeMap::from_iter(versions);
+    for described in kansas {
+        let source = Source::read(described, sources)?;
+        let former = former(&source, &versions);
+        platform.add(&source, source.described.minutes * 60, former)?;
+    }
+    synthetic::add(&mut platform, options)?;
+    platform.unfinished()?;
+    if let Some(file) = &options.terms {
+        std::fs::write(file, sensitive::terms(sources)?)?;
+    }
+    Ledger::write(&platform.out, platform.events)
+}
+
+/// The version that a source replaces.
+fn former(source: &Source, versions: &BTreeMap<(String, String), String>) -> Option<String> {
+    let slice = source.described.supersedes.clone()?;
+    versions.get(&(source.described.name.clone(), slice)).cloned()
+}
+
+/// The platform while it grows.
+pub(crate) struct Platform {
+    out: Out,
+    /// The first artifact of each dataset, for what is computed from it.
+    artifacts: BTreeMap<String, Written>,
+    /// Dataset and slice of what a later version replaces.
+    pub(crate) superseded: BTreeSet<(String, String)>,
+    events: Vec<Event>,
+}
+
+impl Platform {
+    /// Adds one dataset version that came in at this second.
+    pub(crate) fn add(&mut self, source: &Source, at: i64, former: Option<String>) -> Outcome {
+        let dataset = Dataset::pin(source)?;
+        let inputs = match &dataset.described.derived_from {
+            None => vec![acquire(&self.out, &dataset, source, at)?],
+            Some(other) => vec![self.artifacts[other].clone()],
+        };
+        let build = process(&self.out, dataset, inputs, source, at, former)?;
+        catalog::write(&self.out, &build)?;
+        let described = &build.dataset.described;
+        self.artifacts.insert(described.name.clone(), build.artifacts[0].clone());
+        let is_former =
+            self.superseded.contains(&(described.name.clone(), described.slice.clone()));
+        let embargoed = described.embargo_until.is_some();
+        if !is_former && !embargoed {
+            release(&self.out, &build)?;
+        }
+        self.record(&build, embargoed);
+        Ok(())
+    }
+
+    /// What the audit ledger holds of a build: what is embargoed is not published.
+    fn record(&mut self, build: &Build, embargoed: bool) {
+        for (stage, hours) in [("ingest", 0), ("validate", 1), ("promote", 2), ("publish", 3)] {
+            if stage == "publish" && embargoed {
+                continue;
+            }
+            self.events.push(Event {
+                at: build.at + hours * HOUR,
+                kind: stage,
+                audit_ref: build.run_id(),
+                subject: build.dataset.dcat(),
+                evidence: evidence(stage, build),
+            });
+        }
+        if let Some(former) = build.former() {
+            self.events.push(Event {
+                at: build.at + 3 * HOUR + 30,
+                kind: "supersede",
+                audit_ref: build.run_id(),
+                subject: former,
+                evidence: vec![build.dataset.dcat()],
+            });
+        }
+    }
+
+    /// What never leaves the platform: a draft under a name that people would give, rows that were
+    /// held back, and a dataset that never got further.
+    fn unfinished(&self) -> Outcome {
+        let out = &self.out;
+        let draft = "name,remark\nAñelo,not in Kansas\n";
+        let key = "work/ks_populated_places/entwürfe und notes/Ortsnamen 2026 + alt.csv";
+        out.put(&out.variant.key(key), "text/csv", draft.as_bytes())?;
+        hold(out, "ks_populated_places", 40, "one row lies outside Kansas", "rejected", draft)?;
+        let wells = "well_id,depth_m,lat,lon\nW-1,412,38.1,-97.9\nW-2,-7,95.2,-98.3\n";
+        let why = "a latitude lies off the map, and nobody knows the licence";
+        hold(out, "ks_oil_wells", 45, why, "ks_oil_wells", wells)?;
+        if out.variant == Variant::Strays {
+            for (name, bytes) in
+                [(".DS_Store", &b"\0\0\0\x01Bud1"[..]), ("empty", b""), ("a b/🌾.txt", b"wheat")]
+            {
+                out.put(&format!("work/scratch/{name}"), "application/octet-stream", bytes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn hold(out: &Out, dataset: &str, minutes: i64, why: &str, name: &str, rows: &str) -> Outcome {
+    let at = minutes * 60;
+    let prefix = format!("quarantine/{dataset}/{}", json::acquisition(at));
+    out.put(&format!("{prefix}/{name}.csv"), "text/csv", rows.as_bytes())?;
+    let reason = json!({
+        "version": 1,
+        "dataset": dataset,
+        "policy_label": "quarantine",
+        "reason": why,
+        "held_since": json::at(at),
+    });
+    out.document(&format!("{prefix}/reason.json"), "application/json", &reason)?;
+    Ok(())
 }
 
 /// The raw zone: what came in, under the id of its acquisition.
-fn acquire(out: &Out, dataset: &Dataset, sources: &Path, minutes: i64) -> Outcome<Written> {
-    let name = dataset.described.name;
-    let id = format!("20260210T{:02}{:02}00Z", 6, minutes);
-    let file = dataset.described.acquired;
-    let bytes = fs::read(sources.join(file))?;
-    let key = format!("raw/{name}/{id}/artifacts/{file}");
-    let written = out.put(&key, "application/geo+json", &bytes)?;
+fn acquire(out: &Out, dataset: &Dataset, source: &Source, at: i64) -> Outcome<Written> {
+    let described = &dataset.described;
+    let prefix = format!("raw/{}/{}", described.name, json::acquisition(at));
+    let put = |file: &String| {
+        let key = format!("{prefix}/artifacts/{file}");
+        out.put(&key, media_type(file), source.bytes(file)?)
+    };
+    let written = put(&described.acquired)?;
+    let also = described.also_acquired.iter().map(put).collect::<Outcome<Vec<_>>>()?;
+    let artifacts: Vec<_> =
+        [&written].into_iter().chain(&also).map(|it| listed(it, "artifacts/")).collect();
     let manifest = json!({
         "version": 1,
-        "dataset": name,
-        "acquisition_id": id,
-        "acquired_at": json::at(minutes),
-        "source": dataset.described.source,
-        "license": dataset.described.license.1,
-        "artifacts": [listed(&written, "artifacts/")],
+        "dataset": described.name,
+        "acquisition_id": json::acquisition(at),
+        "acquired_at": json::at(at),
+        "source": described.source,
+        "license": described.license.1,
+        "artifacts": artifacts,
     });
-    let key = format!("raw/{name}/{id}/manifest.json");
-    out.put(&key, "application/json", &json::pretty(&manifest)?)?;
+    out.document(&format!("{prefix}/manifest.json"), "application/json", &manifest)?;
     Ok(written)
 }
 
@@ -55,14 +174,15 @@ fn process(
     out: &Out,
     dataset: Dataset,
     inputs: Vec<Written>,
-    sources: &Path,
-    minutes: i64,
+    source: &Source,
+    at: i64,
+    former: Option<String>,
 ) -> Outcome<Build> {
     let prefix = dataset.prefix("processed");
     let mut artifacts = Vec::new();
-    for (file, media_type) in dataset.described.published {
-        let bytes = fs::read(sources.join(file))?;
-        artifacts.push(out.put(&format!("{prefix}/artifacts/{file}"), media_type, &bytes)?);
+    for file in &dataset.described.published {
+        let key = format!("{prefix}/artifacts/{file}");
+        artifacts.push(out.put(&key, media_type(file), source.bytes(file)?)?);
     }
     let checksums = json!({
         "version": 1,
@@ -70,15 +190,14 @@ fn process(
         "dataset_version_id": dataset.version,
         "artifacts": artifacts.iter().map(|a| listed(a, "artifacts/")).collect::<Vec<_>>(),
     });
-    let key = format!("{prefix}/checksums.json");
-    out.put(&key, "application/json", &json::pretty(&checksums)?)?;
+    out.document(&format!("{prefix}/checksums.json"), "application/json", &checksums)?;
     let rows = dataset.measured.rows;
     let report = json!({
         "version": 1,
         "dataset": dataset.described.name,
         "dataset_version_id": dataset.version,
         "status": "passed",
-        "created_at": json::at(60 + minutes),
+        "created_at": json::at(at + HOUR),
         "checks": [
             {"check": "row-count", "expected": rows, "actual": rows, "status": "passed"},
             {"check": "schema", "expected": dataset.spec["columns"],
@@ -86,9 +205,9 @@ fn process(
         ],
     });
     let key = format!("{prefix}/qa/validation_report.json");
-    let report = out.put(&key, "application/json", &json::pretty(&report)?)?;
-    let run = json::uuid(30 + minutes, dataset.described.name);
-    Ok(Build { dataset, inputs, artifacts, report, run, minutes })
+    let report = out.document(&key, "application/json", &report)?;
+    let run = json::uuid(at + HOUR / 2, &dataset.described.name);
+    Ok(Build { dataset, inputs, artifacts, report, run, at, former })
 }
 
 fn listed(written: &Written, folder: &str) -> Value {
@@ -101,47 +220,6 @@ fn listed(written: &Written, folder: &str) -> Value {
     })
 }
 
-/// What never leaves the platform: a draft under a name that people would give, and rows that
-/// were held back.
-fn unfinished(out: &Out) -> Outcome {
-    let draft = "name,remark\nAñelo,not in Kansas\n";
-    let key = "work/ks_populated_places/entwürfe und notes/Ortsnamen 2026 + alt.csv";
-    out.put(key, "text/csv", draft.as_bytes())?;
-    let reason = json!({
-        "version": 1,
-        "dataset": "ks_populated_places",
-        "policy_label": "quarantine",
-        "reason": "one row lies outside Kansas",
-        "held_since": json::at(40),
-    });
-    let prefix = "quarantine/ks_populated_places/20260210T064000Z";
-    out.put(&format!("{prefix}/rejected.csv"), "text/csv", draft.as_bytes())?;
-    out.put(&format!("{prefix}/reason.json"), "application/json", &json::pretty(&reason)?)?;
-    Ok(())
-}
-
-/// The audit zone, and the releases that its last records announce.
-fn audit(out: &Out, mut builds: Vec<&Build>) -> Outcome {
-    builds.sort_by_key(|build| build.minutes);
-    let mut ledger = Ledger::new(out);
-    for (stage, start) in [("ingest", 0), ("validate", 60), ("promote", 120), ("publish", 180)] {
-        for build in &builds {
-            let minutes = start + build.minutes;
-            if stage == "publish" {
-                release(out, build, minutes)?;
-            }
-            ledger.append(&Event {
-                kind: stage,
-                minutes,
-                audit_ref: &format!("kfm://run/{}", build.run),
-                subject: build.dataset.dcat(),
-                evidence: evidence(stage, build),
-            })?;
-        }
-    }
-    ledger.close(18 * 60 - 1)
-}
-
 fn evidence(stage: &str, build: &Build) -> Vec<String> {
     let document = |written: &Written| format!("doc://sha256:{}", written.sha256);
     match stage {
@@ -152,19 +230,19 @@ fn evidence(stage: &str, build: &Build) -> Vec<String> {
     }
 }
 
-fn release(out: &Out, build: &Build, minutes: i64) -> Outcome {
+fn release(out: &Out, build: &Build) -> Outcome {
     let dataset = &build.dataset;
     let document = json!({
         "version": 1,
         "dataset": dataset.described.name,
         "dataset_version_id": dataset.version,
         "status": "released",
-        "released_at": json::at(minutes),
-        "policy_label": "public",
-        "audit_ref": format!("kfm://run/{}", build.run),
+        "released_at": json::at(build.at + 3 * HOUR),
+        "policy_label": dataset.described.policy_label,
+        "audit_ref": build.run_id(),
         "evidence_refs": [dataset.dcat(), build.stac()],
     });
     let key = format!("{}/release.json", dataset.prefix("releases"));
-    out.put(&key, "application/json", &json::pretty(&document)?)?;
+    out.document(&key, "application/json", &document)?;
     Ok(())
 }

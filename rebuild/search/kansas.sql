@@ -1,5 +1,5 @@
--- One record for each place, county, airport and dataset. Records of one dataset share what the
--- catalog says of it: version, time, policy label.
+-- One record for each place, county, airport, zip code, species and dataset that the audience may
+-- see. Records of one dataset share what the catalog says of it: version, time, policy label.
 SELECT
     'place/' || CAST(p.geonameid AS VARCHAR) AS id,
     c.dataset,
@@ -57,6 +57,50 @@ SELECT
     c.policy_label
 FROM ks_airports AS a
 CROSS JOIN (SELECT * FROM catalog_datasets WHERE dataset = 'ks_airports') AS c
+
+UNION ALL
+
+SELECT
+    'zip/' || z.zip_code,
+    c.dataset,
+    c.dataset_version_id,
+    z.zip_code || ' ' || z.city,
+    'Zip code in ' || z.county || ' County, Kansas',
+    CAST(NULL AS VARCHAR),
+    c.time_start,
+    c.time_end,
+    ST_X(ST_GeomFromWKB(z.geometry)),
+    ST_Y(ST_GeomFromWKB(z.geometry)),
+    ST_X(ST_GeomFromWKB(z.geometry)),
+    ST_Y(ST_GeomFromWKB(z.geometry)),
+    'stac://ks_zipcodes/items/ks_zipcodes',
+    c.policy_label
+FROM ks_zipcodes AS z
+CROSS JOIN (SELECT * FROM catalog_datasets WHERE dataset = 'ks_zipcodes') AS c
+
+UNION ALL
+
+SELECT
+    'species/' || s.gap_species_code,
+    c.dataset,
+    c.dataset_version_id,
+    s.common_name,
+    'Species of Kansas, all year in ' || CAST(s.counties AS VARCHAR) || ' counties',
+    s.scientific_name,
+    c.time_start,
+    c.time_end,
+    CAST(NULL AS DOUBLE),
+    CAST(NULL AS DOUBLE),
+    CAST(NULL AS DOUBLE),
+    CAST(NULL AS DOUBLE),
+    'stac://ks_species_county/items/ks_species_county',
+    c.policy_label
+FROM (
+    SELECT gap_species_code, common_name, scientific_name, COUNT(*) AS counties
+    FROM ks_species_county
+    GROUP BY gap_species_code, common_name, scientific_name
+) AS s
+CROSS JOIN (SELECT * FROM catalog_datasets WHERE dataset = 'ks_species_county') AS c
 
 UNION ALL
 

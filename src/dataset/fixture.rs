@@ -6,10 +6,11 @@ use std::path::Path;
 use futures::TryStreamExt;
 
 use crate::digest::Digest;
-use crate::model::{Artifact, DatasetVersion, PolicyLabel};
+use crate::model::{Artifact, DatasetVersion, DatasetVersionId, PolicyLabel};
 use crate::store::{Location, Pin, Store, Walked};
 
-/// The processed datasets of a platform in KFM's layout, with the state that they are in.
+/// The processed datasets of a platform in KFM's layout, the newest version of each, with the
+/// state that they are in.
 pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) pins: BTreeMap<String, Pin>,
@@ -28,12 +29,17 @@ impl Platform {
         while let Some(Walked::Object(meta)) = walk.try_next().await.unwrap() {
             let parts: Vec<&str> = meta.key.split('/').collect();
             let ["processed", dataset, version, "artifacts", name] = parts[..] else { continue };
-            let version = version.parse().unwrap();
-            let entry: &mut DatasetVersion =
-                versions.entry(dataset.to_owned()).or_insert_with(|| describe(dataset, version));
-            let media_type = match name.rsplit_once('.').unwrap().1 {
+            let version: DatasetVersionId = version.parse().unwrap();
+            let entry: &mut DatasetVersion = versions
+                .entry(dataset.to_owned())
+                .or_insert_with(|| describe(root, dataset, &version));
+            if entry.version < version {
+                *entry = describe(root, dataset, &version);
+            }
+            let media_type = match name.split_once('.').unwrap().1 {
                 "parquet" => "application/vnd.apache.parquet",
                 "geojson" => "application/geo+json",
+                "ndjson.gz" => "application/x-ndjson",
                 _ => "text/csv",
             };
             let digest = Digest::blake3(&store.read(&meta.key, 1 << 30).await.unwrap().unwrap().0);
@@ -56,13 +62,17 @@ impl Platform {
     }
 }
 
-fn describe(dataset: &str, version: crate::model::DatasetVersionId) -> DatasetVersion {
+fn describe(root: &Path, dataset: &str, version: &DatasetVersionId) -> DatasetVersion {
+    let record = root.join("catalog").join(dataset).join(version.as_str()).join("dcat.jsonld");
+    let record = std::fs::read_to_string(record).ok();
+    let record = record.map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap());
+    let label = record.map(|it| it["kfm:policy_label"].as_str().unwrap().parse().unwrap());
     DatasetVersion {
         dataset: dataset.to_owned(),
-        version,
+        version: version.clone(),
         title: format!("Title of {dataset}"),
         description: format!("What {dataset} is"),
-        policy_label: Some(PolicyLabel::Public),
+        policy_label: label.or(Some(PolicyLabel::Public)),
         embargo_until: None,
         license: Some("https://creativecommons.org/publicdomain/zero/1.0/".to_owned()),
         rows: None,

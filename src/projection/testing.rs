@@ -77,11 +77,12 @@ pub(crate) async fn put_live(target: &dyn Projection, generation: &Generation) {
     target.switch(&set, &context(RunId::now(), 1)).await.unwrap();
 }
 
-/// The artifact of a dataset of the Kansas fixture with this file extension.
+/// The artifact of the newest version of a dataset of the Kansas fixture with this file extension.
 pub(crate) fn kansas(dataset: &str, extension: &str) -> PathBuf {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let dataset = root.join("fixtures/kansas/processed").join(dataset);
-    let version = std::fs::read_dir(dataset).unwrap().next().unwrap().unwrap().path();
+    let versions = std::fs::read_dir(dataset).unwrap();
+    let version = versions.map(|version| version.unwrap().path()).max().unwrap();
     let files = std::fs::read_dir(version.join("artifacts")).unwrap();
     files
         .map(|file| file.unwrap().path())

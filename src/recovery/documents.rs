@@ -10,7 +10,7 @@ use oxigraph::model::{GraphName, Literal, NamedNode, Quad};
 
 use crate::dataset::Session;
 use crate::dataset::fixture::Platform;
-use crate::model::{ColumnType, Sink};
+use crate::model::{ColumnType, DatasetVersion, Sink};
 use crate::plan::{Input, LoadedJob, load};
 
 fn job(name: &str) -> LoadedJob {
@@ -34,7 +34,9 @@ async fn rows(job: &LoadedJob, media_type: Option<&str>) -> RecordBatch {
                 session.register(table, &version, &platform.store, &platform.pins).await.unwrap();
             }
             Input::Catalog { .. } => {
-                let versions: Vec<_> = platform.versions.values().cloned().collect();
+                let audience = job.job.spec.audience.unwrap();
+                let sees = |it: &&DatasetVersion| it.policy_label.unwrap().may_reach(audience);
+                let versions: Vec<_> = platform.versions.values().filter(sees).cloned().collect();
                 session.register_catalog(&versions, &[title()]).unwrap();
             }
             Input::Projection { .. } => panic!("no query reads a projection"),
@@ -62,9 +64,17 @@ fn row_of(batch: &RecordBatch, column: &str, value: &str) -> usize {
 
 #[tokio::test]
 async fn tables_get_the_columns_that_they_declare_from_both_forms() {
-    for (name, count) in
-        [("postgis/counties", 105), ("postgis/places", 299), ("postgis/airports", 334)]
-    {
+    for (name, count) in [
+        ("postgis/airports", 334),
+        ("postgis/counties", 105),
+        ("postgis/earthquakes", 12),
+        ("postgis/flights", 8057),
+        ("postgis/places", 299),
+        ("postgis/routes", 12),
+        ("postgis/species", 420),
+        ("postgis/species_restricted", 24),
+        ("postgis/zipcodes", 772),
+    ] {
         let job = job(name);
         let Sink::Postgis(sink) = &job.job.spec.sink else { panic!("{name} fills no table") };
         for form in ["application/vnd.apache.parquet", "application/geo+json"] {
@@ -80,6 +90,7 @@ async fn tables_get_the_columns_that_they_declare_from_both_forms() {
                 let fits = match column.data_type {
                     ColumnType::Bigint | ColumnType::Integer => kind.is_integer(),
                     ColumnType::Double => kind.is_floating(),
+                    ColumnType::Date | ColumnType::Timestamptz => kind.is_temporal(),
                     ColumnType::Text => {
                         matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
                     }
@@ -92,6 +103,8 @@ async fn tables_get_the_columns_that_they_declare_from_both_forms() {
             }
         }
     }
+    let quiet = rows(&job("postgis/warnings"), None).await;
+    assert_eq!((quiet.num_rows(), quiet.num_columns()), (0, 5));
     let batch = rows(&job("postgis/places"), None).await;
     let abilene = row_of(&batch, "geonameid", "4267354");
     assert_eq!(text(&batch, "county_geoid", abilene), "20041");
@@ -101,7 +114,7 @@ async fn tables_get_the_columns_that_they_declare_from_both_forms() {
 #[tokio::test]
 async fn the_search_index_gets_a_record_of_everything_that_has_a_name() {
     let batch = rows(&job("search/kansas"), None).await;
-    assert_eq!(batch.num_rows(), 299 + 105 + 334 + 4);
+    assert_eq!(batch.num_rows(), 299 + 105 + 334 + 772 + 4 + 9);
     let wanted = [
         "id",
         "dataset",
@@ -140,6 +153,11 @@ async fn the_search_index_gets_a_record_of_everything_that_has_a_name() {
     assert_eq!(text(&batch, "west", place), text(&batch, "east", place));
     let dataset = row_of(&batch, "title", "Title of ks_airports");
     assert_eq!(text(&batch, "evidence_ref", dataset), "dcat://ks_airports@2026-02.c4f9633b");
+    let mut labels: Vec<_> =
+        (0..batch.num_rows()).map(|row| text(&batch, "policy_label", row)).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    assert_eq!(labels, ["public", "public_generalized"]);
 }
 
 #[tokio::test]
@@ -158,6 +176,11 @@ async fn the_graph_gets_the_catalog_and_the_declared_relations() {
     assert!(has("<graph://county/20001>", named, "\"Allen\""));
     let count = |predicate: &str| lines.iter().filter(|line| line[1] == predicate).count();
     assert_eq!(count(beside), 2 * 281);
-    assert_eq!(count(named), 105 + 299);
-    assert!((290..=299).contains(&count("<urn:kfm:term:inCounty>")));
+    assert_eq!(count(named), 105 + 299 + 4 + 7);
+    assert!((290..=299).contains(&(count("<urn:kfm:term:inCounty>") - 772)));
+    let frog = "<graph://species/aAMBUx>";
+    assert!(has(frog, "<urn:kfm:term:livesInCounty>", "<graph://county/20023>"));
+    assert!(has("<graph://zip/67460>", "<urn:kfm:term:inCounty>", "<graph://county/20113>"));
+    assert!(has("<graph://airport/ICT>", "<urn:kfm:term:flightTo>", "<graph://airport/ORD>"));
+    assert_eq!(count("<urn:kfm:term:flightTo>"), 12);
 }

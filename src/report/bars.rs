@@ -71,7 +71,12 @@ impl Listener for Bars {
 impl Screen {
     fn on_event(&mut self, event: &Event, state: &RunState) -> io::Result<()> {
         match &event.kind {
-            EventKind::StepStarted { step } => self.show(step),
+            // Its bar says that it runs.
+            EventKind::StepStarted { step } => {
+                self.show(step);
+                self.state = Some(state.clone());
+                return Ok(());
+            }
             kind => {
                 let step = kind
                     .step()

@@ -105,7 +105,9 @@ fn counts(step: &StepState, board: &Board) -> String {
     let bytes = reading.map_or(0, |reading| reading.bytes);
     let took = step.started_at.zip(step.finished_at);
     let took = took.and_then(|(from, to)| (to - from).to_std().ok()).map(words::time);
-    let rows = (rows > 0).then(|| format!("{} {}", words::count(rows), noun(&step.seed.kind)));
+    let noun = noun(&step.seed.kind);
+    let one = noun.strip_suffix('s').unwrap_or(noun);
+    let rows = (rows > 0).then(|| words::counted(rows, one));
     let bytes = (bytes > 0).then(|| words::bytes(bytes));
     let parts: Vec<String> = [rows, bytes, took].into_iter().flatten().collect();
     parts.join(", ")

@@ -73,7 +73,7 @@ fn headline(predicate: &Predicate) -> String {
         Outcome::Cancelled => "CANCELLED: given up before the end",
     };
     let took = predicate.finished_at - predicate.started_at;
-    let took = words::seconds(u64::try_from(took.num_seconds()).unwrap_or_default());
+    let took = words::time(took.to_std().unwrap_or_default());
     format!("{word}  ({} of {}, {took})", words::mode(predicate.mode), predicate.environment)
 }
 

@@ -1,5 +1,6 @@
 //! A workbench: a folder of its own with the Kansas platform, its plan, and a state directory.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,29 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The object that the plan's list of withdrawals erases.
+pub(crate) const ERASED: &str = "raw/ks_species_county/20260210T062100Z/artifacts/volunteers.csv";
+
+/// The kinds and keys of a document's findings, sorted.
+pub(crate) fn found(document: &Value) -> Vec<(String, String)> {
+    let mut found: Vec<_> = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+            (text("kind"), text("key"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// What is found wherever a snapshot of the fixture was restored.
+pub(crate) fn erased() -> Vec<(String, String)> {
+    vec![("withdrawn".to_owned(), ERASED.to_owned())]
+}
 
 /// What a command ended with.
 pub(crate) struct Ended {
@@ -55,6 +79,9 @@ impl Bench {
         {
             copy(&repository().join(from), &bench.path(to));
         }
+        fs::create_dir(bench.path("fixtures")).unwrap();
+        let withdrawals = "fixtures/withdrawals.ndjson";
+        fs::copy(repository().join(withdrawals), bench.path(withdrawals)).unwrap();
         bench
     }
 
@@ -112,10 +139,15 @@ impl Bench {
 
     /// The same, however it ends.
     pub(crate) fn try_to_seal(&self) -> Ended {
+        self.try_to_seal_from("origin")
+    }
+
+    /// Seals a snapshot of another folder on the bench.
+    pub(crate) fn try_to_seal_from(&self, folder: &str) -> Ended {
         self.json(&[
             "snapshot",
             "--from",
-            "origin",
+            folder,
             "--to",
             ".coppice/dev/backup",
             "--plan",
@@ -151,11 +183,20 @@ impl Drop for Bench {
         find(self.dir.path(), "postmaster.pid", &mut pids);
         for file in pids {
             let text = fs::read_to_string(&file).unwrap_or_default();
-            if let Some(pid) = text.lines().next() {
-                let _ = Command::new("kill").args(["-QUIT", pid.trim()]).status();
+            let pid = text.lines().next().and_then(|pid| pid.trim().parse().ok());
+            if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
             }
         }
     }
+}
+
+/// An example of the package, which cargo builds along with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_coppice")).parent().unwrap();
+    let program = beside.join("examples").join(name);
+    assert!(program.is_file(), "{} is not built: `cargo build --examples`", program.display());
+    program
 }
 
 /// The folder of the repository.
@@ -175,6 +216,27 @@ pub(crate) fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), &target).unwrap();
         }
     }
+}
+
+/// Files by their key.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+/// Every file below a folder.
+pub(crate) fn files(root: &Path) -> Files {
+    fn walk(dir: &Path, root: &Path, into: &mut Files) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, into);
+            } else {
+                let key = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                into.insert(key, fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = Files::new();
+    walk(root, root, &mut found);
+    found
 }
 
 /// Every file of that name below a folder that can be entered.

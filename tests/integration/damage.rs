@@ -5,25 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, copy};
+use crate::bench::{Bench, copy, found};
 
 const PLACES: &str =
     "processed/ks_populated_places/2026-02.d1c078f2/artifacts/ks_populated_places.parquet";
-
-/// The kinds and keys of findings, sorted.
-fn found(document: &Value) -> Vec<(String, String)> {
-    let mut found: Vec<_> = document["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|finding| {
-            let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-            (text("kind"), text("key"))
-        })
-        .collect();
-    found.sort();
-    found
-}
 
 /// Damages a copy of the origin, and verifies it against the backup.
 fn damaged(damage: impl FnOnce(&Path)) -> Vec<(String, String)> {
@@ -78,7 +63,7 @@ fn a_lost_object_is_missing_and_a_strange_one_extra() {
 #[test]
 fn a_cut_ledger_is_found() {
     let found = damaged(|root| {
-        let folder = root.join("audit/ledger/records/2026/2026-02/2026-02-10");
+        let folder = root.join("audit/ledger/records/2026/2026-02/2026-02-11");
         let last = last_record(&folder);
         fs::remove_file(folder.join(last)).unwrap();
     });
@@ -123,8 +108,9 @@ fn a_damaged_backup_blocks_what_depends_on_it_and_nothing_else() {
         let projections = receipt["projections"].as_array().unwrap();
         projections.iter().find(|p| p["job"] == job).unwrap()["outcome"].clone()
     };
-    assert_eq!(outcome("postgis/counties"), "rebuilt");
-    assert_eq!(outcome("postgis/airports"), "rebuilt");
+    for rebuilt in ["counties", "airports", "flights", "species", "zipcodes", "warnings"] {
+        assert_eq!(outcome(&format!("postgis/{rebuilt}")), "rebuilt", "{rebuilt}");
+    }
     for blocked in ["postgis/places", "search/kansas", "graph/kansas", "tiles/kansas"] {
         assert_eq!(outcome(blocked), "blocked", "{blocked}");
     }
@@ -166,7 +152,7 @@ fn a_missing_blob_and_a_damaged_manifest_are_told_apart() {
 #[test]
 fn a_ledger_cut_before_the_snapshot_stops_every_projection() {
     let bench = Bench::new();
-    let folder = bench.path("origin/audit/ledger/records/2026/2026-02/2026-02-10");
+    let folder = bench.path("origin/audit/ledger/records/2026/2026-02/2026-02-11");
     fs::remove_file(folder.join(last_record(&folder))).unwrap();
     bench.try_to_seal().expect(1);
     let listed = bench.json(&["snapshots", ".coppice/dev/backup"]).expect(0).json();

@@ -4,13 +4,20 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, erased, found, repository};
 
-const JOBS: [&str; 6] = [
+const JOBS: [&str; 13] = [
     "graph/kansas",
     "postgis/airports",
     "postgis/counties",
+    "postgis/earthquakes",
+    "postgis/flights",
     "postgis/places",
+    "postgis/routes",
+    "postgis/species",
+    "postgis/species_restricted",
+    "postgis/warnings",
+    "postgis/zipcodes",
     "search/kansas",
     "tiles/kansas",
 ];
@@ -37,7 +44,7 @@ fn a_rehearsal_recovers_proves_cuts_over_and_cleans_up() {
     assert_eq!(receipt["mode"], "rehearse");
     assert_eq!(receipt["snapshot"], sealed["snapshot"]);
     assert_eq!(receipt["objectives"]["met"], true);
-    assert_eq!(receipt["findings"], Value::Array(vec![]));
+    assert_eq!(found(&receipt), erased());
     let gates = receipt["gates"].as_array().unwrap();
     assert!(gates.len() >= 6 && gates.iter().all(|gate| gate["open"] == true), "{gates:#?}");
     let jobs = jobs(&receipt);
@@ -46,7 +53,8 @@ fn a_rehearsal_recovers_proves_cuts_over_and_cleans_up() {
         assert_eq!(projection["outcome"], "rebuilt", "{job}");
         assert_eq!(projection["proven"], true, "{job}");
         assert_eq!(projection["canonical_digest"], projection["projection_digest"], "{job}");
-        assert!(projection["rows"].as_u64().unwrap() > 0, "{job}");
+        let empty = projection["rows"] == 0;
+        assert_eq!(empty, job == "postgis/warnings", "{job}");
     }
 
     // Nothing is left of it but the journal and the receipt.
@@ -102,4 +110,36 @@ fn a_second_snapshot_copies_nothing_and_finds_nothing() {
     assert!(verified["objects_checked"].as_u64() >= first["objects"].as_u64(), "{verified:#}");
     let against = bench.json(&["verify", "origin", "--against", ".coppice/dev/backup"]);
     assert_eq!(against.expect(0).json()["findings"], Value::Array(vec![]));
+}
+
+#[test]
+fn what_is_not_public_never_reaches_a_public_target() {
+    let bench = Bench::new();
+    let file = bench.path("rebuild/search/kansas.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let job = "search/leak";
+    let leak = text
+        .replace("search/kansas", job)
+        .replace("query: kansas.sql", "query: leak.sql")
+        .replace("    - dataset: ks_airports\n", "    - dataset: ks_species_sites\n");
+    assert_ne!(text, leak);
+    fs::write(bench.path("rebuild/search/leak.yaml"), leak).unwrap();
+    let sql = "SELECT 'site/' || s.site_id AS id, c.dataset, c.dataset_version_id, \
+               s.site_name AS title, s.common_name AS body, s.site_name AS names, c.time_start, \
+               c.time_end, c.west, c.south, c.east, c.north, c.evidence_ref, c.policy_label \
+               FROM ks_species_sites AS s CROSS JOIN catalog_datasets AS c";
+    fs::write(bench.path("rebuild/search/leak.sql"), sql).unwrap();
+    bench.seal();
+    let ended = bench.json(&["rehearse", "plans/kansas.yaml", "--env", "dev"]).expect(1);
+    let receipt = &ended.json()["predicate"];
+    assert_eq!(receipt["outcome"], "partial", "{receipt:#}");
+    for (name, projection) in jobs(receipt) {
+        let expected = if name == job { "blocked" } else { "rebuilt" };
+        assert_eq!(projection["outcome"], expected, "{name}");
+    }
+    let terms = fs::read_to_string(repository().join("fixtures/restricted-terms.txt")).unwrap();
+    for term in terms.lines() {
+        let told = ended.stdout.contains(term) || ended.stderr.contains(term);
+        assert!(!told, "{term} was told");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, find, python};
+use crate::bench::{Bench, ERASED, erased, files, find, found, python};
 
 fn restored() -> (Bench, Value) {
     let bench = Bench::new();
@@ -46,8 +46,16 @@ fn published(bench: &Bench, receipt: &Value, job: &str, name: &str) -> PathBuf {
 fn a_restore_is_whole_and_a_second_one_changes_nothing() {
     let (bench, first) = restored();
     assert_eq!(first["outcome"], "recovered");
+    assert_eq!(found(&first), erased());
+    let restored = files(&bench.canonical());
+    let mut sealed = files(&bench.path("origin"));
+    assert!(sealed.remove(ERASED).is_some() && !restored.contains_key(ERASED));
+    for (key, bytes) in sealed.iter().filter(|(key, _)| !key.starts_with("audit/ledger/heads/")) {
+        assert!(restored.get(key) == Some(bytes), "{key} was not restored byte for byte");
+    }
     let against = ["verify", ".coppice/dev/canonical", "--against", ".coppice/dev/backup"];
-    assert_eq!(bench.json(&against).expect(0).json()["findings"], Value::Array(vec![]));
+    let against = [&against[..], &["--plan", "plans/kansas.yaml", "--env", "dev"]].concat();
+    assert_eq!(found(&bench.json(&against).expect(1).json()), erased());
     let second = bench.receipt(0, &["restore"]);
     for (job, outcome) in outcomes(&second) {
         assert_eq!(outcome, "unchanged", "{job}");
@@ -90,10 +98,14 @@ with open(sys.argv[1], "rb") as f:
     );
     assert_eq!(read["version"], 3, "{read:#}");
     assert_eq!(read["clustered"], true);
-    assert_eq!(read["layers"], serde_json::json!(["airports", "counties", "places"]));
+    assert_eq!(
+        read["layers"],
+        serde_json::json!(["airports", "counties", "places", "routes", "zipcodes"])
+    );
     assert_eq!(read["counties"], 105, "every county is at the highest zoom");
     assert!(read["tiles"].as_u64().unwrap() > 30, "{read:#}");
-    assert!((read["west"].as_f64().unwrap() + 102.05).abs() < 0.1, "{read:#}");
+    // The route to Phoenix reaches farther than the state.
+    assert!((read["west"].as_f64().unwrap() + 112.01).abs() < 0.1, "{read:#}");
     assert!(read["attribution"].as_str().is_some_and(|a| !a.is_empty()));
 }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::canonical::CanonicalStores;
 use crate::canonical::fixture::Platform;
 use crate::digest::{Algorithm, BothDigests, Digest};
-use crate::model::{FindingKind as K, PolicyLabel, Severity, Zone};
+use crate::model::{DatasetVersionId, FindingKind as K, PolicyLabel, Severity, Zone};
 
 const PLACES: &str = "ks_populated_places";
 
@@ -37,8 +37,12 @@ impl Bench {
     }
 
     fn key(&self, zone: &str, path: &str) -> String {
-        let known = self.versions.iter().find(|known| known.dataset == PLACES).unwrap();
-        format!("{zone}/{PLACES}/{}/{path}", known.version)
+        format!("{zone}/{PLACES}/{}/{path}", self.places())
+    }
+
+    /// The newest version of the places.
+    fn places(&self) -> &DatasetVersionId {
+        &self.versions.iter().rfind(|known| known.dataset == PLACES).unwrap().version
     }
 
     async fn findings(&self) -> Vec<crate::model::Finding> {
@@ -54,11 +58,11 @@ impl Bench {
 
     async fn kinds(&self) -> Vec<K> {
         let findings = self.findings().await;
-        let version = self.versions.iter().find(|known| known.dataset == PLACES).unwrap();
+        let version = self.places();
         for finding in &findings {
             assert_eq!(finding.severity, Severity::Blocks);
-            assert_eq!(finding.dataset_version_id.as_ref(), Some(&version.version));
-            assert_eq!(finding.blocks, [version.version.to_string()]);
+            assert_eq!(finding.dataset_version_id.as_ref(), Some(version));
+            assert_eq!(finding.blocks, [version.to_string()]);
         }
         let mut kinds: Vec<K> = findings.into_iter().map(|finding| finding.kind).collect();
         kinds.sort();
@@ -80,8 +84,10 @@ const ITEM: &str = "stac/items/ks_populated_places.json";
 #[tokio::test]
 async fn the_fixture_holds_together() {
     let bench = Bench::new().await;
-    assert_eq!(bench.versions.len(), 4);
-    assert!(bench.versions.iter().all(|known| known.released));
+    assert_eq!(bench.versions.len(), 12);
+    let held_back = bench.versions.iter().filter(|known| !known.released);
+    let held_back: Vec<_> = held_back.map(|known| known.dataset.as_str()).collect();
+    assert_eq!(held_back, ["ks_earthquakes", PLACES], "one embargoed, one superseded");
     assert_eq!(bench.findings().await, vec![]);
 }
 
@@ -89,17 +95,26 @@ async fn the_fixture_holds_together() {
 async fn a_version_is_read_as_the_catalog_says() {
     let bench = Bench::new().await;
     let expected = [
-        ("ks_airports", 334, 2),
-        ("ks_counties", 105, 2),
-        ("ks_county_adjacency", 281, 1),
-        (PLACES, 299, 2),
+        ("ks_airports", 334, 2, PolicyLabel::Public),
+        ("ks_counties", 105, 2, PolicyLabel::Public),
+        ("ks_county_adjacency", 281, 1, PolicyLabel::Public),
+        ("ks_earthquakes", 12, 2, PolicyLabel::Embargoed),
+        ("ks_flights_2001_ict", 8057, 1, PolicyLabel::Public),
+        (PLACES, 201, 2, PolicyLabel::Public),
+        (PLACES, 299, 2, PolicyLabel::Public),
+        ("ks_species_county", 420, 1, PolicyLabel::PublicGeneralized),
+        ("ks_species_sites", 24, 1, PolicyLabel::RestrictedSensitiveLocation),
+        ("ks_storm_warnings", 0, 3, PolicyLabel::Public),
+        ("ks_zipcodes", 772, 2, PolicyLabel::Public),
+        ("us_flight_airports", 7, 1, PolicyLabel::Public),
     ];
-    for (known, (dataset, rows, artifacts)) in bench.versions.iter().zip(expected) {
+    for (known, (dataset, rows, artifacts, label)) in bench.versions.iter().zip(expected) {
         let read = read_version(&bench.platform.stores(), dataset, &known.version).await.unwrap();
         let (Some(version), findings, _) = read else { panic!("{dataset} was not read") };
         assert_eq!(findings, vec![]);
         assert_eq!((version.rows, version.artifacts.len()), (Some(rows), artifacts), "{dataset}");
-        assert_eq!(version.policy_label, Some(PolicyLabel::Public));
+        assert_eq!(version.policy_label, Some(label));
+        assert_eq!(version.embargo_until.is_some(), label == PolicyLabel::Embargoed);
         assert!(version.license.is_some() && version.bbox.is_some() && version.time.0.is_some());
         for artifact in version.artifacts {
             let bytes = bench.bytes[&artifact.key];
@@ -107,7 +122,7 @@ async fn a_version_is_read_as_the_catalog_says() {
             assert_eq!(artifact.digest.algorithm(), Algorithm::Blake3);
         }
     }
-    let places = read_version(&bench.platform.stores(), PLACES, &bench.versions[3].version).await;
+    let places = read_version(&bench.platform.stores(), PLACES, bench.places()).await;
     let places = places.unwrap().0.unwrap();
     assert_eq!(places.title, "Populated places of Kansas");
     assert_eq!(places.bbox, Some([-101.89017, 37.00808, -94.6169, 39.90222]));
@@ -120,7 +135,7 @@ async fn labels_are_given_as_written() {
     let bench = Bench::new().await;
     let key = bench.key("catalog", "dcat.jsonld");
     bench.platform.edit(&key, |text| text.replace("\"public\"", "\"Public \""));
-    let versions = [(PLACES.to_owned(), bench.versions[3].version.clone())];
+    let versions = [(PLACES.to_owned(), bench.places().clone())];
     let labels = labels(&bench.platform.stores(), &versions).await.unwrap();
     assert_eq!(labels.into_values().collect::<Vec<_>>(), ["Public "]);
     let read = read_version(&bench.platform.stores(), PLACES, &versions[0].1).await.unwrap();
@@ -131,7 +146,7 @@ async fn labels_are_given_as_written() {
 async fn quads_repeat_and_name_every_node() {
     let bench = Bench::new().await;
     let quads = || async {
-        let read = read_version(&bench.platform.stores(), PLACES, &bench.versions[3].version).await;
+        let read = read_version(&bench.platform.stores(), PLACES, bench.places()).await;
         let mut quads: Vec<_> =
             read.unwrap().2.quads().into_iter().map(|quad| quad.to_string()).collect();
         quads.sort();
@@ -140,7 +155,7 @@ async fn quads_repeat_and_name_every_node() {
     let first = quads().await;
     assert_eq!(first, quads().await);
     assert!(!first.iter().any(|quad| quad.contains("_:")));
-    let graph = format!("<kfm://store/catalog/{PLACES}/{}>", bench.versions[3].version);
+    let graph = format!("<kfm://store/catalog/{PLACES}/{}>", bench.places());
     assert!(first.iter().all(|quad| quad.ends_with(&graph)), "{}", first[0]);
     assert!(first.len() > 60, "{}", first.len());
 }

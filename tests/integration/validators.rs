@@ -1,0 +1,112 @@
+//! The fixture and what is sealed of it, held against validators that others wrote. Each is shown a
+//! defect too: one that finds nothing there finds nothing at all.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, find, repository};
+
+const VERSION: &str = "catalog/ks_populated_places/2026-02.d1c078f2";
+
+/// Runs a check; gives what it counted, or what it found.
+fn check(script: &str, args: &[String]) -> Result<Value, String> {
+    let interpreter = repository().join("target/venv/bin/python");
+    let program = repository().join("tests/python").join(script);
+    let output = Command::new(&interpreter).arg("-B").arg(program).args(args).output();
+    let output =
+        output.unwrap_or_else(|e| panic!("{}: {e}; run `make setup`", interpreter.display()));
+    if output.status.success() {
+        return Ok(serde_json::from_slice(&output.stdout).unwrap());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{} has no {from}", file.display());
+    fs::write(file, text.replace(from, to)).unwrap();
+}
+
+/// Runs a check on the fixture, then on one with each of these edits.
+fn passes_and_finds(script: &str, edits: &[(&str, &str, &str, &str)]) -> Value {
+    let bench = Bench::new();
+    let origin = [bench.at("origin")];
+    let counted = check(script, &origin).unwrap_or_else(|found| panic!("{found}"));
+    for (path, from, to, said) in edits {
+        let file = bench.path("origin").join(VERSION).join(path);
+        let whole = fs::read(&file).unwrap();
+        edit(&file, from, to);
+        let found = check(script, &origin).expect_err(path);
+        assert!(found.contains(said), "{path}: {from}: {found}");
+        fs::write(file, whole).unwrap();
+    }
+    counted
+}
+
+#[test]
+fn pystac_finds_every_document_valid() {
+    let item = "stac/items/ks_populated_places.json";
+    let counted = passes_and_finds(
+        "stac.py",
+        &[
+            (item, "\"datetime\": null", "\"datetime\": 7", "Validation failed"),
+            (item, "\"file:size\": ", "\"file:size\": -", "Validation failed"),
+            (item, "v1.2.0", "v9.9.9", "network"),
+            ("stac/collection.json", "\"../dcat.jsonld\"", "\"../no.jsonld\"", "leads nowhere"),
+        ],
+    );
+    assert_eq!(counted["items"], 12);
+}
+
+#[test]
+fn rdflib_and_oxigraph_read_the_same_graphs() {
+    let counted = passes_and_finds(
+        "linked_data.py",
+        &[
+            ("dcat.jsonld", "artifacts/ks_populated", "artifacts/no", "from nowhere"),
+            ("prov/bundle.jsonld", "\"@type\": \"prov:Activity\",", "", "not declared"),
+            ("dcat.jsonld", "\"@context\"", "\"@context\": \"https://example.org/c\", \"_\"", ""),
+        ],
+    );
+    assert!(counted["triples"].as_u64().unwrap() > 1000, "{counted}");
+}
+
+#[test]
+fn the_catalog_keeps_its_shapes() {
+    let counted = passes_and_finds(
+        "shapes.py",
+        &[
+            ("dcat.jsonld", "dct:license", "dct:rights", "license"),
+            ("dcat.jsonld", "\"public\"", "\"secret\"", "policy_label"),
+            ("dcat.jsonld", "kfm://run/", "kfm://run/0", "wasGeneratedBy"),
+            ("dcat.jsonld", "\"public\"", "\"embargoed\"", "Or"),
+            ("prov/bundle.jsonld", "2026-02-11T06:34", "2026-02-11T06:31", "endedAtTime"),
+        ],
+    );
+    assert_eq!(counted["versions"], 12);
+}
+
+#[test]
+fn every_digest_of_a_snapshot_is_that_of_its_bytes() {
+    let bench = Bench::new();
+    let sealed = bench.seal();
+    let args = [bench.at("origin"), bench.at(".coppice/dev/backup")];
+    let counted = check("digests.py", &args).unwrap_or_else(|found| panic!("{found}"));
+    assert_eq!(counted["objects"], sealed["objects"]);
+    assert!(counted["checked"].as_u64().unwrap() > 1500, "{counted}");
+
+    let mut blobs = Vec::new();
+    find(&bench.path("origin"), "us_flight_airports.csv", &mut blobs);
+    for file in blobs {
+        edit(&file, "DEN", "DEM");
+    }
+    let found = check("digests.py", &args).expect_err("altered objects");
+    for place in
+        ["in the store", "checksums.json", "run_receipt.json", "stac/items", "manifest.json"]
+    {
+        assert!(found.contains(place), "{place}: {found}");
+    }
+}
