@@ -22,8 +22,8 @@ pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub use outputs::{
-    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output, ProveOutput,
-    ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
+    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,
+    ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use progress::{Board, Meter, Reading};

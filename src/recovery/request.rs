@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::plan::{
     Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy, StepKind,
-    VersionFacts, compile,
+    VersionFacts,
 };
 
 /// What the operator asked.

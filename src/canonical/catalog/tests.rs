@@ -71,7 +71,8 @@ impl Bench {
             assert_eq!(finding.dataset_version_id.as_ref(), Some(version));
             assert_eq!(finding.blocks, [version.to_string()]);
         }
-        let mut kinds: Vec<K> = findings.iter().filter(|one| one.blocks()).map(|one| one.kind).collect();
+        let mut kinds: Vec<K> =
+            findings.iter().filter(|one| one.blocks()).map(|one| one.kind).collect();
         kinds.sort();
         kinds.dedup();
         kinds

@@ -35,7 +35,6 @@ pub(crate) struct RestoredShard {
     pub(crate) findings: Vec<Finding>,
 }
 
-#[cfg(test)]
 impl RestoredShard {
     /// Adds what another shard came to.
     pub(crate) fn merge(&mut self, other: Self) {

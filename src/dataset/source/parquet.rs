@@ -1,3 +1,4 @@
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -9,6 +10,7 @@ use datafusion::datasource::listing::{
 };
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
+use futures::FutureExt;
 use object_store::ObjectStoreExt;
 
 use super::cell::Kind;
@@ -80,7 +82,13 @@ async fn schemas(
     let (mut located, mut schemas) = (None, Vec::new());
     for (name, key) in &files.names {
         let meta = files.store.head(name).await.map_err(|e| DatasetError::Run(e.into()))?;
-        let schema = format.infer_schema(&state, &files.store, &[meta]).await;
+        // The reader of the schema that Arrow writers embed panics on a damaged one.
+        let metas = [meta];
+        let schema = format.infer_schema(&state, &files.store, &metas);
+        let schema = AssertUnwindSafe(schema).catch_unwind().await.map_err(|_panic| {
+            let why = "the schema that it holds cannot be read".to_owned();
+            DatasetError::Malformed { key: key.clone(), why }
+        })?;
         let schema = schema.map_err(|error| read_failed(error, key))?;
         let geo = schema.metadata().get("geo");
         let found = geo.map(|text| geo::columns(text, key)).transpose()?.unwrap_or_default();
