@@ -50,7 +50,7 @@ fn one_object_and_whole_zones_come_back_by_hand() {
     let bench = Bench::new();
     // More than one piece, and a name that a careless shell would take apart.
     let large: Vec<u8> = (0..40_000_000u32).map(|i| (i % 251) as u8 ^ (i >> 16) as u8).collect();
-    let odd = "raw/ks_counties/20260210T060000Z/artifacts/two  words * \"$HOME\".bin";
+    let odd = "work/two  words * \"$HOME\".bin";
     fs::write(bench.path("origin").join(odd), &large).unwrap();
     bench.seal();
     let key = "catalog/ks_counties/2026-02.9af6383b/dcat.jsonld";
