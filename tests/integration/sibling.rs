@@ -69,8 +69,31 @@ pub(crate) fn add(bench: &Bench) {
             put(&origin, &format!("{folder}/{DATASET}/{VERSION}/{}", renamed(&key)), &new);
         }
     }
-    put(&origin, &format!("raw/{DATASET}/20260301T060000Z/artifacts/reeds_north_bank.csv"), &csv);
+    let acquired = format!("raw/{DATASET}/20260301T060000Z");
+    put(&origin, &format!("{acquired}/artifacts/reeds_north_bank.csv"), &csv);
+    put(&origin, &format!("{acquired}/manifest.json"), &raw_manifest(&csv));
     put(&origin, "quarantine/ks_eggs/20260301T060000Z/marsh_egg_counts.csv", &csv);
+}
+
+fn raw_manifest(csv: &str) -> String {
+    let [blake3, sha256] = both(csv.as_bytes());
+    let artifact = serde_json::json!({
+        "path": "artifacts/reeds_north_bank.csv",
+        "media_type": "text/csv",
+        "size": csv.len(),
+        "blake3": blake3,
+        "sha256": sha256,
+    });
+    serde_json::json!({
+        "version": 1,
+        "dataset": DATASET,
+        "acquisition_id": "20260301T060000Z",
+        "acquired_at": "2026-03-01T06:00:00Z",
+        "source": "survey",
+        "license": "https://spdx.org/licenses/MIT.html",
+        "artifacts": [artifact],
+    })
+    .to_string()
 }
 
 fn row(index: usize) -> String {
@@ -88,10 +111,13 @@ fn written(text: &str, hashes: &BTreeMap<String, String>) -> String {
         .replace("\"public\"", "\"restricted_sensitive_location\"")
         .replace("County adjacency of Kansas", "Roosts of Kansas");
     text = described(&text);
+    let (spec, tail) = spec.and_then(|spec| spec.split_once("\"spec_hash\"")).unzip();
+    let mut tail = tail.unwrap_or_default().to_owned();
     for (old, new) in hashes {
         text = text.replace(old, new);
+        tail = tail.replace(old, new);
     }
-    spec.map_or(text.clone(), |spec| format!("{text}\"spec\": {{{spec}"))
+    spec.map_or(text.clone(), |spec| format!("{text}\"spec\": {{{spec}\"spec_hash\"{tail}"))
 }
 
 /// Puts a description that must not be seen in the place of any other.
