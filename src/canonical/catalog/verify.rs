@@ -89,8 +89,13 @@ where
     let (_, mut findings, documents) = read_version(stores, dataset, version).await?;
     let known = digests(documents.sources()).await?;
     let digests: Box<Digests> = Box::new(move |key: &str| known.get(key).copied());
-    let checked = move || check(&documents, &*digests);
-    findings.extend(tokio::task::spawn_blocking(checked).await.map_err(CatalogError::from)??);
+    let checked = move || check(&documents, &*digests).map(|found| (found, documents.lineage()));
+    let checked = tokio::task::spawn_blocking(checked).await.map_err(CatalogError::from)?;
+    let (found, steps) = checked?;
+    findings.extend(found);
+    let (asked, mut lineage) = ([(dataset.to_owned(), version.clone())], Lineage::default());
+    lineage.add(asked[0].clone(), steps);
+    findings.extend(circles(stores, &asked, lineage).await?);
     Ok(findings)
 }
 
