@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, find};
+use crate::bench::{Bench, erased, find, found};
 
 fn restored() -> Bench {
     let bench = Bench::new();
@@ -89,7 +89,8 @@ fn a_switch_that_fails_for_good_halts_and_a_resume_goes_forward() {
     let ended = bench.json(&["resume", &run]).expect(2).json();
     assert_eq!(ended["error"]["code"], "usage");
     let against = ["verify", ".coppice/dev/canonical", "--against", ".coppice/dev/backup"];
-    assert_eq!(bench.json(&against).expect(0).json()["findings"], Value::Array(vec![]));
+    let with_plan = [&against[..], &["--plan", "plans/kansas.yaml", "--env", "dev"]].concat();
+    assert_eq!(found(&bench.json(&with_plan).expect(1).json()), erased());
 }
 
 #[test]
