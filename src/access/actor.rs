@@ -36,7 +36,7 @@ mod tests {
     fn an_actor_is_given_or_found() {
         assert_eq!(resolve_actor(Some("ops@kfm")).source, "given");
         assert!(!resolve_actor(Some(" ")).principal.trim().is_empty());
-        let passwd = "root:x:0:0:root:/root:/bin/bash\nkfm:x:1000:1000::/home/kfm:/bin/sh\n";
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nkfm:x:1000:1000::/srv/kfm:/bin/sh\n";
         assert_eq!(user_name(passwd, 1000).as_deref(), Some("kfm"));
         assert_eq!(user_name(passwd, 7), None);
     }

@@ -115,6 +115,26 @@ pub struct SearchSink {
     pub search_profile_version: u32,
 }
 
+impl SearchSink {
+    /// The columns that the query gives, in order.
+    pub const COLUMNS: [&str; 14] = [
+        "id",
+        "dataset",
+        "dataset_version_id",
+        "title",
+        "body",
+        "names",
+        "time_start",
+        "time_end",
+        "west",
+        "south",
+        "east",
+        "north",
+        "evidence_ref",
+        "policy_label",
+    ];
+}
+
 /// A set of RDF quads. The query gives the columns `subject`, `predicate`, `object` and `graph`
 /// as N-Quads terms; `graph` may be NULL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +142,11 @@ pub struct SearchSink {
 pub struct GraphSink {
     /// Raised by hand when the same input should give other quads.
     pub graph_profile_version: u32,
+}
+
+impl GraphSink {
+    /// The columns that the query gives, in order.
+    pub const COLUMNS: [&str; 4] = ["subject", "predicate", "object", "graph"];
 }
 
 /// A `PMTiles` archive of Mapbox Vector Tiles, made out of `PostGIS` projections.

@@ -10,7 +10,7 @@ use oxigraph::model::{GraphName, Literal, NamedNode, Quad};
 
 use crate::dataset::fixture::Platform;
 use crate::dataset::{Session, Wanted};
-use crate::model::{ColumnType, DatasetVersion, Sink};
+use crate::model::{ColumnType, DatasetVersion, GraphSink, SearchSink, Sink};
 use crate::plan::{Input, LoadedJob, load};
 
 fn job(name: &str) -> LoadedJob {
@@ -117,22 +117,7 @@ async fn tables_get_the_columns_that_they_declare_from_both_forms() {
 async fn the_search_index_gets_a_record_of_everything_that_has_a_name() {
     let batch = rows(&job("search/kansas"), None).await;
     assert_eq!(batch.num_rows(), 299 + 105 + 334 + 772 + 4 + 9);
-    let wanted = [
-        "id",
-        "dataset",
-        "dataset_version_id",
-        "title",
-        "body",
-        "names",
-        "time_start",
-        "time_end",
-        "west",
-        "south",
-        "east",
-        "north",
-        "evidence_ref",
-        "policy_label",
-    ];
+    let wanted = SearchSink::COLUMNS;
     let schema = batch.schema();
     assert_eq!(schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), wanted);
     for column in ["id", "evidence_ref", "policy_label"] {
@@ -165,9 +150,8 @@ async fn the_search_index_gets_a_record_of_everything_that_has_a_name() {
 #[tokio::test]
 async fn the_graph_gets_the_catalog_and_the_declared_relations() {
     let batch = rows(&job("graph/kansas"), None).await;
-    let lines: Vec<_> = (0..batch.num_rows())
-        .map(|row| ["subject", "predicate", "object", "graph"].map(|c| text(&batch, c, row)))
-        .collect();
+    let lines: Vec<_> =
+        (0..batch.num_rows()).map(|row| GraphSink::COLUMNS.map(|c| text(&batch, c, row))).collect();
     let has = |s: &str, p: &str, o: &str| lines.iter().any(|l| l[0] == s && l[1] == p && l[2] == o);
     assert!(has("<dcat://ks_counties@1>", "<http://purl.org/dc/terms/title>", "\"Counties\""));
     let beside = "<urn:kfm:term:adjacentTo>";

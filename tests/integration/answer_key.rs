@@ -1,5 +1,6 @@
 //! Damages of the fixture, each with its answer: what is found and which versions it holds back.
-//! None is missed, and nothing else is found.
+//! None is missed, and nothing else is found. Of some the whole recovery is rehearsed: which jobs
+//! are blocked, while all others come up.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -254,6 +255,64 @@ const LEDGER: &[Answer] = &[
     answer(Remove(FIRST_DAY), &["ledger-cut", "ledger-day-missing"], &[]),
 ];
 
+/// Every job of the plan.
+const ALL: &[&str] = &[
+    "graph/kansas",
+    "postgis/airports",
+    "postgis/counties",
+    "postgis/earthquakes",
+    "postgis/flights",
+    "postgis/places",
+    "postgis/routes",
+    "postgis/species",
+    "postgis/species_restricted",
+    "postgis/warnings",
+    "postgis/zipcodes",
+    "search/kansas",
+    "tiles/kansas",
+];
+
+/// Damages to what is sealed, and the jobs that are blocked when it is recovered. The graph reads
+/// every catalog, the search index those of the newest versions that are public.
+const OF_ONE_DATASET: &[(Damage, &[&str])] = &[
+    (
+        Edit(ITEM, "1e20c71f96f8", "1e20c71f96f9"),
+        &["graph/kansas", "postgis/airports", "search/kansas", "tiles/kansas"],
+    ),
+    (
+        Edit("catalog/ks_zipcodes/2026-02.29ec178f/dcat.jsonld", "dct:license", "dct:rights"),
+        &["graph/kansas", "postgis/zipcodes", "search/kansas", "tiles/kansas"],
+    ),
+    (
+        Cut("processed/ks_flights_2001_ict/2026-02.74695b01/artifacts/ks_flights_2001_ict.parquet"),
+        &["graph/kansas", "postgis/flights", "postgis/routes", "search/kansas", "tiles/kansas"],
+    ),
+    (
+        Remove("processed/ks_storm_warnings/2026-02.6d2832fb/artifacts/ks_storm_warnings.csv"),
+        &["graph/kansas", "postgis/warnings", "search/kansas"],
+    ),
+    (
+        Remove("processed/ks_species_sites/2026-02.10272652/checksums.json"),
+        &["graph/kansas", "postgis/species_restricted"],
+    ),
+    (
+        Grow("processed/ks_earthquakes/2026-02.304508b7/artifacts/ks_earthquakes.geojson"),
+        &["graph/kansas", "postgis/earthquakes"],
+    ),
+    // The newer version of the places is whole.
+    (Remove("catalog/ks_populated_places/2026-01.f3643be0/prov/bundle.jsonld"), &["graph/kansas"]),
+];
+
+/// The same: what holds back everything, and what holds back nothing.
+const OF_ALL_OR_NONE: &[(Damage, &[&str])] = &[
+    (Flip(RECORD), ALL),
+    (Remove(CHECKPOINT_MANIFEST), ALL),
+    // Production lived with it when it was sealed.
+    (Edit(ITEM, "table/v1.2.0", "table/v9.9.9"), &[]),
+    (Edit(RELEASE, "items/ks_airports\"", "items/other\""), &[]),
+    (Add("elsewhere/notes.txt"), &[]),
+];
+
 fn apply(root: &Path, damage: &Damage) {
     match damage {
         Edit(key, from, to) => {
@@ -330,4 +389,39 @@ fn every_wrong_word_of_a_document_has_its_answer() {
 #[test]
 fn every_damage_to_the_ledger_has_its_answer() {
     hold(LEDGER);
+}
+
+/// Demands of rehearsals which jobs are blocked, and that all others come up proven.
+fn hold_jobs(answers: &[(Damage, &[&str])]) {
+    let mut wrong = Vec::new();
+    for (damage, blocked) in answers {
+        let bench = Bench::new();
+        apply(&bench.path("origin"), damage);
+        bench.try_to_seal();
+        let receipt = bench.json(&["rehearse", "plans/kansas.yaml", "--env", "dev"]).json();
+        let projections = receipt["predicate"]["projections"].as_array().unwrap();
+        let of = |wanted: &str| -> BTreeSet<&str> {
+            let jobs = projections.iter().filter(|p| p["outcome"] == wanted);
+            jobs.map(|p| p["job"].as_str().unwrap()).collect()
+        };
+        let (held, up) = (of("blocked"), of("rebuilt"));
+        let blocked = BTreeSet::from_iter(blocked.iter().copied());
+        let others = ALL.iter().copied().filter(|job| !blocked.contains(job)).collect();
+        let outcome = if blocked.is_empty() { "recovered" } else { "partial" };
+        if held != blocked || up != others || receipt["predicate"]["outcome"] != outcome {
+            let outcome = &receipt["predicate"]["outcome"];
+            wrong.push(format!("{}\n    {outcome}: blocked {held:?}, up {up:?}", name(damage)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_one_dataset_lacks_blocks_the_jobs_that_need_it_and_no_other() {
+    hold_jobs(OF_ONE_DATASET);
+}
+
+#[test]
+fn a_doubtful_ledger_blocks_every_job_and_what_only_warns_none() {
+    hold_jobs(OF_ALL_OR_NONE);
 }

@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn keys_are_found_in_texts_and_places_are_none() {
         let public = public();
-        let places = ["/home/kim/work/plans".to_owned()].into();
+        let places = ["/srv/kim/work/plans".to_owned()].into();
         let cut = |text: &str| public.first_secret(text, &places).map(|at| text[at..].to_owned());
         let eagle = "processed/nests/2026-02.bbbbbbbb/artifacts/the `eagle` nest.csv";
         for text in [
@@ -189,9 +189,9 @@ mod tests {
         }
         for text in [
             "failed to read `processed/places/2026-02.aaaaaaaa/artifacts/a.csv`",
-            "failed to read /work/h/state/receipts",
-            "failed to read /home/kim/work/plans/kansas.yaml",
-            "failed to reach file:///work/store and s3://raw/x",
+            "failed to read /raw/box/state/receipts",
+            "failed to read /srv/kim/work/plans/kansas.yaml",
+            "failed to reach file:///raw/store and s3://raw/x",
             "the framework/raw-data/x",
             "restore/objects/raw, verify/catalog",
         ] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::tests::{Bench, ITEM, edited};
+use super::tests::{Bench, ITEM, changed, edited, kinds};
 use crate::digest::Digest;
 use crate::model::{Finding, FindingKind as K};
 
@@ -12,26 +12,6 @@ const PROV: &str = "prov/bundle.jsonld";
 const RECEIPT: &str = "receipts/run_receipt.json";
 const PARQUET: &str = "artifacts/ks_populated_places.parquet";
 const GEOJSON: &str = "artifacts/ks_populated_places.geojson";
-
-/// Changes a document as JSON and gives what is found.
-async fn changed(zone: &str, path: &str, change: impl FnOnce(&mut Value)) -> Vec<Finding> {
-    let mut bench = Bench::new().await;
-    let key = bench.key(zone, path);
-    bench.platform.edit(&key, |text| {
-        let mut json = serde_json::from_str(&text).unwrap();
-        change(&mut json);
-        json.to_string()
-    });
-    bench.hash();
-    bench.findings().await
-}
-
-fn kinds(findings: &[Finding]) -> Vec<K> {
-    let mut kinds: Vec<K> = findings.iter().map(|finding| finding.kind).collect();
-    kinds.sort();
-    kinds.dedup();
-    kinds
-}
 
 #[tokio::test]
 async fn every_finding_says_where_what_and_what_to_do() {

@@ -1,29 +1,10 @@
 use serde_json::{Value, json};
 
-use super::tests::{Bench, ITEM, PLACES, edited};
+use super::tests::{Bench, ITEM, PLACES, changed, edited, kinds};
 use crate::model::{Finding, FindingKind as K, Severity};
 
 const BUNDLE: &str = "prov/bundle.jsonld";
 const RECEIPT: &str = "receipts/run_receipt.json";
-
-/// Changes the JSON of one catalog document of the fixture and gives what is found.
-async fn changed(path: &str, change: impl FnOnce(&mut Value)) -> Vec<Finding> {
-    let mut bench = Bench::new().await;
-    bench.platform.edit(&bench.key("catalog", path), |text| {
-        let mut document = serde_json::from_str(&text).unwrap();
-        change(&mut document);
-        document.to_string()
-    });
-    bench.hash();
-    bench.findings().await
-}
-
-fn kinds(findings: &[Finding]) -> Vec<K> {
-    let mut kinds: Vec<K> = findings.iter().map(|finding| finding.kind).collect();
-    kinds.sort();
-    kinds.dedup();
-    kinds
-}
 
 /// The nodes of the PROV bundle that have a type.
 fn nodes<'a>(bundle: &'a mut Value, class: &str) -> Vec<&'a mut Value> {
@@ -125,7 +106,7 @@ async fn what_the_provenance_lacks_is_told_by_name() {
         ),
     ];
     for (told, change) in lacks {
-        let found = changed(BUNDLE, change).await;
+        let found = changed("catalog", BUNDLE, change).await;
         assert_eq!(kinds(&found), [K::ProvenanceIncomplete], "{told}: {found:#?}");
         assert!(found.iter().any(|finding| finding.hint.contains(told)), "{told}: {found:#?}");
         assert!(found.iter().all(|one| one.key.as_ref().unwrap().ends_with(BUNDLE)), "{told}");
@@ -134,11 +115,11 @@ async fn what_the_provenance_lacks_is_told_by_name() {
 
 #[tokio::test]
 async fn what_derives_from_itself_is_told_with_its_path() {
-    let itself = changed(BUNDLE, |bundle| {
+    let itself = changed("catalog", BUNDLE, |bundle| {
         let artifact = artifacts(bundle).remove(0);
         artifact["prov:wasDerivedFrom"] = json!([{"@id": artifact["@id"]}]);
     });
-    let through_run = changed(BUNDLE, |bundle| {
+    let through_run = changed("catalog", BUNDLE, |bundle| {
         let id = artifacts(bundle)[0]["@id"].clone();
         nodes(bundle, "prov:Activity")[0]["prov:used"] = json!([{"@id": id}]);
     });
@@ -237,21 +218,22 @@ async fn the_record_and_what_it_states_are_of_the_version() {
 
 #[tokio::test]
 async fn every_label_of_every_document_counts() {
-    let found = changed("dcat.jsonld", |record| {
+    let found = changed("catalog", "dcat.jsonld", |record| {
         record["kfm:policy_label"] = json!(["public", "restricted"]);
     });
     assert_eq!(kinds(&found.await), [K::PolicyLabelConflict]);
-    let found = changed("dcat.jsonld", |record| {
+    let found = changed("catalog", "dcat.jsonld", |record| {
         record["dcat:distribution"][0]["kfm:policy_label"] = json!("internal");
     });
     assert_eq!(kinds(&found.await), [K::PolicyLabelConflict]);
-    let found = changed(ITEM, |item| {
+    let found = changed("catalog", ITEM, |item| {
         for asset in item["assets"].as_object_mut().unwrap().values_mut() {
             asset["kfm:policy_label"] = json!("restricted");
         }
     });
     assert_eq!(kinds(&found.await), [K::PolicyLabelConflict]);
-    let found = changed(ITEM, |item| item["properties"]["kfm:policy_label"] = json!(null));
+    let found =
+        changed("catalog", ITEM, |item| item["properties"]["kfm:policy_label"] = json!(null));
     assert_eq!(kinds(&found.await), [K::PolicyLabelUnknown]);
 }
 
@@ -317,19 +299,21 @@ async fn prefixed_and_spelled_out_documents_have_the_same_findings() {
         |dcat| dcat["prov:wasGeneratedBy"]["@id"] = json!("kfm://run/none"),
     ];
     for damage in damages {
-        let prefixed = changed("dcat.jsonld", |dcat| {
+        let prefixed = changed("catalog", "dcat.jsonld", |dcat| {
             dcat["kfm:touched"] = json!(true);
             damage(dcat);
         });
-        let full = changed("dcat.jsonld", |dcat| {
+        let full = changed("catalog", "dcat.jsonld", |dcat| {
             dcat["kfm:touched"] = json!(true);
             damage(dcat);
             *dcat = spelled_out(dcat);
         });
         assert_eq!(prefixed.await, full.await);
     }
-    let bundle = changed(BUNDLE, |bundle| *bundle = spelled_out(bundle)).await;
+    let bundle = changed("catalog", BUNDLE, |bundle| *bundle = spelled_out(bundle)).await;
     assert_eq!(bundle, vec![]);
-    let known = changed(BUNDLE, |bundle| bundle["@context"] = json!("https://www.w3.org/ns/prov"));
+    let known = changed("catalog", BUNDLE, |bundle| {
+        bundle["@context"] = json!("https://www.w3.org/ns/prov")
+    });
     assert_eq!(known.await, vec![]);
 }

@@ -87,6 +87,30 @@ pub(super) async fn edited(path: &str, from: &str, to: &str) -> Vec<K> {
     bench.kinds().await
 }
 
+/// Changes a document of the fixture as JSON and gives what is found.
+pub(super) async fn changed(
+    zone: &str,
+    path: &str,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> Vec<crate::model::Finding> {
+    let mut bench = Bench::new().await;
+    bench.platform.edit(&bench.key(zone, path), |text| {
+        let mut document = serde_json::from_str(&text).unwrap();
+        change(&mut document);
+        document.to_string()
+    });
+    bench.hash();
+    bench.findings().await
+}
+
+/// The kinds that were found, each once, sorted.
+pub(super) fn kinds(findings: &[crate::model::Finding]) -> Vec<K> {
+    let mut kinds: Vec<K> = findings.iter().map(|finding| finding.kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
 pub(super) const ITEM: &str = "stac/items/ks_populated_places.json";
 
 #[tokio::test]

@@ -1,26 +1,7 @@
-use crate::model::{Bound, ColumnType, OnBadRow, Sink};
+use crate::model::{Bound, ColumnType, GraphSink, OnBadRow, SearchSink, Sink};
 use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
 use crate::plan::{Input, Problem};
-
-/// The columns that a query gives for a search index, and for a graph.
-const SEARCH: [&str; 14] = [
-    "id",
-    "dataset",
-    "dataset_version_id",
-    "title",
-    "body",
-    "names",
-    "time_start",
-    "time_end",
-    "west",
-    "south",
-    "east",
-    "north",
-    "evidence_ref",
-    "policy_label",
-];
-const GRAPH: [&str; 4] = ["subject", "predicate", "object", "graph"];
 
 /// What is wrong in how a job reads its datasets, and in what it expects of its rows.
 pub(super) fn reading(job: &LoadedJob) -> Vec<Problem> {
@@ -110,8 +91,8 @@ impl Check<'_> {
                 table.columns.iter().map(|column| column.name.as_str()).collect(),
                 table.columns.iter().any(|column| column.data_type == ColumnType::Geometry),
             ),
-            Sink::Search(_) => (SEARCH.to_vec(), true),
-            Sink::Graph(_) => (GRAPH.to_vec(), false),
+            Sink::Search(_) => (SearchSink::COLUMNS.to_vec(), true),
+            Sink::Graph(_) => (GraphSink::COLUMNS.to_vec(), false),
             Sink::Tiles(_) => (Vec::new(), false),
         };
         for (field, names) in [("unique", &expect.unique), ("not_null", &expect.not_null)] {

@@ -6,9 +6,10 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use oxigraph::model::{NamedNode, Term};
 
 use super::GraphError;
+use crate::model::GraphSink;
 
 /// The columns of a quad; the graph may be NULL, which is the default graph.
-pub(super) const COLUMNS: [&str; 4] = ["subject", "predicate", "object", "graph"];
+pub(super) const COLUMNS: [&str; 4] = GraphSink::COLUMNS;
 
 /// Stands between the terms of a record. No term in N-Quads syntax holds it, and it sorts as the
 /// space between them does.
