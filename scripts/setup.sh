@@ -35,7 +35,7 @@ readers() {
   [ "$(cat "$venv/.wanted" 2>/dev/null || true)" != "$wanted" ] || return 0
   say "making $venv"
   /usr/bin/python3 -m venv --clear "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
   echo "$wanted" >"$venv/.wanted"
 }
 
