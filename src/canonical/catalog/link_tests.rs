@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::tests::{Bench, ITEM, changed, edited, kinds};
 use crate::digest::Digest;
-use crate::model::{Finding, FindingKind as K};
+use crate::model::FindingKind as K;
 
 const DCAT: &str = "dcat.jsonld";
 const COLLECTION: &str = "stac/collection.json";

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::tests::{Bench, ITEM, PLACES, changed, edited, kinds};
-use crate::model::{Finding, FindingKind as K, Severity};
+use crate::model::{FindingKind as K, Severity};
 
 const BUNDLE: &str = "prov/bundle.jsonld";
 const RECEIPT: &str = "receipts/run_receipt.json";
@@ -313,7 +313,7 @@ async fn prefixed_and_spelled_out_documents_have_the_same_findings() {
     let bundle = changed("catalog", BUNDLE, |bundle| *bundle = spelled_out(bundle)).await;
     assert_eq!(bundle, vec![]);
     let known = changed("catalog", BUNDLE, |bundle| {
-        bundle["@context"] = json!("https://www.w3.org/ns/prov")
+        bundle["@context"] = json!("https://www.w3.org/ns/prov");
     });
     assert_eq!(known.await, vec![]);
 }
