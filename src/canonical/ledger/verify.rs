@@ -23,8 +23,9 @@ const READS: usize = 32;
 const BATCH: usize = 256;
 /// More findings than this say nothing new.
 const FINDINGS: usize = 1000;
-/// How often a ledger is looked at that seems to be written to just now.
-const LOOKS: u32 = 3;
+/// How often a ledger is looked at that seems to be written to just now: each look may meet another
+/// writer at work.
+const LOOKS: u32 = if cfg!(test) { 60 } else { 5 };
 /// How often the chain is followed to tell forks from tears.
 const PASSES: u32 = 3;
 /// A writer that is at work moves the head in less than this.
