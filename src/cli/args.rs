@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use super::report_args::{HistoryArgs, ReportArgs, SignOffArgs};
 pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
 
@@ -138,6 +139,16 @@ pub(crate) enum Command {
     },
     /// List the runs, newest first.
     Runs,
+    /// Show past rehearsals and restores, and how the time of each step moves.
+    ///
+    /// Example: coppice history --env prod --limit 8
+    History(HistoryArgs),
+    /// Answer for the drill of a rehearsal.
+    ///
+    /// The record stands beside the receipt and cites its digest; it is made once.
+    ///
+    /// Example: coppice sign-off RUN --by "Kim Lee" --correction "runbook: step 4 was out of date"
+    SignOff(SignOffArgs),
     /// Clear what a killed or kept run left in scratch.
     Discard {
         /// The run.
@@ -256,6 +267,8 @@ pub(crate) struct RunArgs {
     /// Refuses any plan but the one of this digest.
     #[arg(long, value_name = "DIGEST")]
     pub(crate) expect_plan: Option<String>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]

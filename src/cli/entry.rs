@@ -9,7 +9,8 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::state::State;
 use super::{
-    check, forget, holds, init, plan, prune, run, runs, shell, snapshot, snapshots, status, verify,
+    check, forget, history, holds, init, plan, prune, run, runs, shell, sign_off, snapshot,
+    snapshots, status, verify,
 };
 use crate::access::{Redactor, RestrictedFile};
 use crate::model::{Code, Failure, Redact};
@@ -64,6 +65,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         Command::Rollback(args) => run::rollback(global, &args).await,
         Command::Resume { run } => run::resume(global, run).await,
         Command::Status { run, restricted } => status::status(global, run, restricted).await,
+        Command::History(args) => history::run(global, &args).await,
+        Command::SignOff(args) => sign_off::run(global, &args),
         Command::Runs => runs::list(global).await,
         Command::Discard { run } => runs::discard(global, run).await,
         Command::Receipt { run, restricted } => runs::receipt(global, run, restricted).await,

@@ -7,22 +7,28 @@ mod entry;
 mod exit;
 mod findings;
 mod forget;
+mod history;
 mod holds;
 mod init;
 mod output;
+mod overlap;
 mod plan;
 mod plans;
 mod progress;
 mod prune;
+#[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
+mod report_args;
 mod reports;
 mod run;
 mod runs;
 mod shell;
+mod sign_off;
 mod snapshot;
 mod snapshots;
 mod state;
 mod status;
 mod stores;
+mod told;
 mod upkeep_args;
 mod verify;
 

@@ -10,8 +10,11 @@ use crate::model::Board;
 use crate::report::{Bars, Lines, Logs};
 
 /// Chooses the listeners, and gives the board that they sample.
-pub(super) fn listeners(global: &Global) -> (Vec<Box<dyn Listener>>, Board) {
+pub(super) fn listeners(global: &Global, quiet: bool) -> (Vec<Box<dyn Listener>>, Board) {
     let board = Board::default();
+    if quiet {
+        return (Vec::new(), board);
+    }
     let shown: Box<dyn Listener> = match global.log_format {
         LogFormat::Json => Box::new(Logs),
         LogFormat::Text if std::io::stderr().is_terminal() => {

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{
-    ExistingArg, Global, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
+    ExistingArg, Global, RebuildArgs, RehearseArgs, ReportArgs, RestoreArgs, RollbackArgs, RunArgs,
 };
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
+use super::overlap::Overlap;
 use super::plans::{Chosen, choose};
 use super::reports;
 use super::state::State;
+use super::told::Told;
 use super::{args, plan};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunPhase, RunState};
@@ -29,7 +31,8 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
     request.keep = args.keep;
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
-    go(global, &state, request).await
+    let lock = Overlap::lock(state.dir(), &request.file, &request.env)?;
+    go(global, &state, request, &args.run.report, Some(lock)).await
 }
 
 /// `coppice restore`.
@@ -51,7 +54,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request).await
+    go(global, &state, request, &args.run.report, None).await
 }
 
 /// `coppice rebuild`.
@@ -63,7 +66,7 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request).await
+    go(global, &state, request, &args.run.report, None).await
 }
 
 /// `coppice rollback`.
@@ -71,17 +74,17 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
     let state = state(global)?;
     let mut request = request(global, RunMode::Rollback, &args.env, &args.run, &state)?;
     request.only.clone_from(&args.only);
-    go(global, &state, request).await
+    go(global, &state, request, &args.run.report, None).await
 }
 
 /// `coppice resume`.
 pub(super) async fn resume(global: &Global, run: RunId) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
-    let (watch, ended) = watch(global);
+    let (watch, ended) = watch(global, false);
     let done = recovery::resume(run, state.dir(), journal, watch).await;
     ended.cancel();
-    conclude(global, &state, &done?)
+    Ok(conclude(global, &state, &done?, false)?.0)
 }
 
 /// What all runs are asked alike.
@@ -121,13 +124,45 @@ fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-async fn go(global: &Global, state: &State, request: Request) -> Result<Exit, Trouble> {
+async fn go(
+    global: &Global,
+    state: &State,
+    request: Request,
+    args: &ReportArgs,
+    lock: Option<Overlap>,
+) -> Result<Exit, Trouble> {
+    let told = Told {
+        args: args.clone(),
+        plan: request.plan.plan.metadata.name.clone(),
+        environment: request.env.clone(),
+        mode: request.mode,
+    };
+    told.check()?;
+    let ended = drive(global, state, request, args.quiet, lock).await;
+    if let Err(failure) = told.write(state, &ended).await {
+        // What the run came to counts more than who hears of it.
+        output::note(&format!("{}; the run itself: see below", failure.message));
+    }
+    Ok(ended?.0)
+}
+
+/// Runs to the end; what another rehearsal would need is held meanwhile.
+async fn drive(
+    global: &Global,
+    state: &State,
+    request: Request,
+    quiet: bool,
+    mut lock: Option<Overlap>,
+) -> Result<(Exit, Option<Receipt>), Trouble> {
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
     let prepared = prepare(request, journal).await?;
-    let (watch, ended) = watch(global);
+    if let Some(lock) = &mut lock {
+        lock.is_for(prepared.run);
+    }
+    let (watch, ended) = watch(global, quiet);
     let done = recovery::execute(prepared, watch).await;
     ended.cancel();
-    conclude(global, state, &done?)
+    conclude(global, state, &done?, quiet)
 }
 
 /// Resolves and compiles what was asked.
@@ -147,10 +182,10 @@ pub(super) fn refused(refusal: Refusal) -> Trouble {
 }
 
 /// How this command watches its run: Ctrl-C drains it, a second one kills the process.
-fn watch(global: &Global) -> (Watch, CancellationToken) {
+fn watch(global: &Global, quiet: bool) -> (Watch, CancellationToken) {
     let ended = CancellationToken::new();
     let cancel = CancellationToken::new();
-    let (listeners, board) = reports::listeners(global);
+    let (listeners, board) = reports::listeners(global, quiet);
     tokio::spawn(drain_on_signal(cancel.clone(), ended.clone()));
     let redactor = global.redactor.clone();
     (Watch { listeners, board, cancel, redactor }, ended)
@@ -169,7 +204,12 @@ async fn drain_on_signal(cancel: CancellationToken, ended: CancellationToken) {
 }
 
 /// Prints the receipt of a run that ended, or how to go on with one that did not.
-fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit, Trouble> {
+fn conclude(
+    global: &Global,
+    state: &State,
+    run: &RunState,
+    quiet: bool,
+) -> Result<(Exit, Option<Receipt>), Trouble> {
     let ended = matches!(run.phase, RunPhase::Finished(_));
     let receipt = if ended { recovery::stored_receipt(state.dir(), run.run)? } else { None };
     let Some(receipt) = receipt else {
@@ -179,9 +219,13 @@ fn conclude(global: &Global, state: &State, run: &RunState) -> Result<Exit, Trou
     };
     let path = recovery::receipt_path(state.dir(), run.run);
     output::result(global.format, &receipt, || {
-        report::summary(&receipt, Some(&path.display().to_string()))
+        if quiet {
+            report::one_line(&receipt)
+        } else {
+            report::summary(&receipt, Some(&path.display().to_string()))
+        }
     })?;
-    Ok(exit_of(&receipt))
+    Ok((exit_of(&receipt), Some(receipt)))
 }
 
 /// What a receipt means to a script.

@@ -1,5 +1,6 @@
 //! `coppice runs`, `receipt` and `discard`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -20,10 +21,12 @@ struct Listed {
     outcome: Option<&'static str>,
     started_at: String,
     finished_at: Option<String>,
+    /// What it left in scratch on this machine.
+    scratch_bytes: Option<u64>,
 }
 
 impl Listed {
-    fn of(run: &RunSummary) -> Self {
+    fn of(run: &RunSummary, state: &Path) -> Self {
         let time = |at: chrono::DateTime<chrono::Utc>| {
             at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
         };
@@ -34,22 +37,33 @@ impl Listed {
             outcome: run.outcome.map(crate::model::Outcome::name),
             started_at: time(run.started_at),
             finished_at: run.finished_at.map(time),
+            scratch_bytes: recovery::left_in_scratch(state, run.run),
         }
     }
 }
 
 /// `coppice runs`.
 pub(super) async fn list(global: &Global) -> Result<Exit, Trouble> {
-    let journal = state(global)?.journal().await?;
-    let runs = journal.runs().await.map_err(Failure::from)?;
-    let listed: Vec<_> = runs.iter().map(Listed::of).collect();
-    output::result(global.format, &serde_json::json!({ "runs": listed }), || table(&runs))?;
+    let state = state(global)?;
+    let runs = state.journal().await?.runs().await.map_err(Failure::from)?;
+    let listed: Vec<_> = runs.iter().map(|run| Listed::of(run, state.dir())).collect();
+    output::result(global.format, &serde_json::json!({ "runs": listed }), || {
+        let mut lines = table(&runs);
+        lines.extend(listed.iter().filter_map(left));
+        lines.join("\n")
+    })?;
     Ok(Exit::Done)
 }
 
-fn table(runs: &[RunSummary]) -> String {
+/// How what a run left in scratch is cleared.
+fn left(run: &Listed) -> Option<String> {
+    let size = crate::report::bytes(run.scratch_bytes?);
+    Some(format!("{size} left in scratch; clear it: coppice discard {}", run.run_id))
+}
+
+fn table(runs: &[RunSummary]) -> Vec<String> {
     if runs.is_empty() {
-        return "no runs yet".to_owned();
+        return vec!["no runs yet".to_owned()];
     }
     let mut lines = vec![format!("{:36}  {:8}  {:10}  {:9}  started", "run", "mode", "env", "end")];
     for run in runs {
@@ -66,7 +80,7 @@ fn table(runs: &[RunSummary]) -> String {
             run.started_at.format("%Y-%m-%d %H:%MZ"),
         ));
     }
-    lines.join("\n")
+    lines
 }
 
 /// `coppice receipt`.

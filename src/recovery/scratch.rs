@@ -40,6 +40,23 @@ pub(crate) async fn clear(world: &World) -> Result<Vec<String>, Failure> {
     Ok(cleared)
 }
 
+/// The bytes that a run has in scratch below the state directory, if any.
+pub(crate) fn left(state: &Path, run: RunId) -> Option<u64> {
+    let folder = state.join("scratch").join(run.to_string());
+    folder.is_dir().then(|| size(&folder))
+}
+
+/// What cannot be read counts nothing: this is for people, nothing is decided by it.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => size(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
 fn is_decided(run: &RunState) -> bool {
     let decide = StepKind::Decide.to_string();
     run.steps.values().any(|step| step.seed.kind == decide && step.phase == StepPhase::Succeeded)

@@ -2,20 +2,28 @@
 
 mod bars;
 mod eta;
+mod history;
 mod json;
+mod junit;
 mod lines;
 mod logs;
+mod one_line;
 mod pace;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod text;
+mod textfile;
 mod words;
 
 pub(crate) use bars::Bars;
+pub(crate) use history::{Past, history, trends};
 pub(crate) use json::JsonLines;
+pub(crate) use junit::junit;
 pub(crate) use lines::Lines;
 pub(crate) use logs::Logs;
+pub(crate) use one_line::one_line;
 pub(crate) use summary::summary;
 pub(crate) use text::{TextFields, TextLines};
+pub(crate) use textfile::{Ran, textfile};
 pub(crate) use words::bytes;

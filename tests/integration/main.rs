@@ -19,6 +19,7 @@ mod generated;
 mod interrupted;
 mod ledger;
 mod rehearsal;
+mod scheduled;
 mod secrecy;
 mod sibling;
 mod snapshots;

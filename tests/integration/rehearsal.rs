@@ -91,8 +91,12 @@ fn a_kept_rehearsal_is_cleared_by_discard() {
     let run = receipt["run_id"].as_str().unwrap();
     let scratch = bench.path("state/scratch").join(run);
     assert!(scratch.join("canonical/processed").is_dir(), "scratch was not kept");
+    let listed = bench.json(&["runs"]).expect(0).json();
+    assert!(listed["runs"][0]["scratch_bytes"].as_u64() > Some(1 << 20), "{listed:#}");
     bench.run(&["discard", run]).expect(0);
     assert!(!scratch.exists());
+    let listed = bench.json(&["runs"]).expect(0).json();
+    assert_eq!(listed["runs"][0]["scratch_bytes"], Value::Null);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::bench::{Bench, find, repository};
 const VERSION: &str = "catalog/ks_populated_places/2026-02.d1c078f2";
 
 /// Runs a check; gives what it counted, or what it found.
-fn check(script: &str, args: &[String]) -> Result<Value, String> {
+pub(crate) fn check(script: &str, args: &[String]) -> Result<Value, String> {
     let interpreter = repository().join("target/venv/bin/python");
     let program = repository().join("tests/python").join(script);
     let output = Command::new(&interpreter).arg("-B").arg(program).args(args).output();

@@ -1,0 +1,142 @@
+//! Rehearsals under a scheduler: no overlap, one line, files for monitoring, a history.
+
+use std::fs;
+use std::process::Child;
+
+use serde_json::Value;
+
+use crate::bench::Bench;
+use crate::validators::check;
+
+const REHEARSE: [&str; 4] = ["rehearse", "plans/kansas.yaml", "--env", "dev"];
+
+fn told(bench: &Bench) -> Value {
+    let files = [bench.at("coppice.prom"), bench.at("coppice.xml")];
+    check("monitoring.py", &files).unwrap_or_else(|found| panic!("{found}"))
+}
+
+fn with_files(bench: &Bench) -> Vec<String> {
+    let (metrics, junit) = (bench.at("coppice.prom"), bench.at("coppice.xml"));
+    let more = ["--textfile", &metrics, "--junit", &junit, "--quiet"];
+    REHEARSE.iter().chain(&more).map(|arg| (*arg).to_owned()).collect()
+}
+
+fn run(bench: &Bench, args: &[String], code: i32) -> crate::bench::Ended {
+    bench.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect(code)
+}
+
+#[test]
+fn a_quiet_rehearsal_says_one_line_and_tells_monitoring_and_ci() {
+    let bench = Bench::new();
+    let args = with_files(&bench);
+    // There is no snapshot yet: that has to show too.
+    run(&bench, &args, 1);
+    let metrics = fs::read_to_string(bench.path("coppice.prom")).unwrap();
+    assert!(metrics.contains("coppice_last_run_exit_code{"), "{metrics}");
+    assert!(!metrics.contains("last_success"), "{metrics}");
+    assert!(!bench.path("coppice.xml").exists());
+
+    bench.seal();
+    let ended = run(&bench, &args, 0);
+    assert_eq!(ended.stderr, "");
+    let line = ended.stdout.trim_end();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.starts_with("coppice: recovered: rehearsal of dev in "), "{line}");
+    let told = told(&bench);
+    let samples = &told["samples"];
+    assert_eq!(samples["coppice_last_run_exit_code"], 0.0, "{told:#}");
+    assert!(samples["coppice_last_success_timestamp_seconds"].as_f64().unwrap() > 1.7e9);
+    assert_eq!(samples["coppice_rto_target_seconds"], 1800.0);
+    assert_eq!(samples["coppice_objectives_met"], 1.0);
+    assert_eq!(samples["coppice_projection_proven postgis/places"], 1.0);
+    assert!(samples["coppice_projection_rows postgis/places"].as_f64().unwrap() > 100.0);
+    assert_eq!(samples["coppice_gate_open ledger"], 1.0);
+    for suite in ["gates", "steps", "projections"] {
+        assert_eq!(told["suites"][suite]["failed"], Value::Array(vec![]), "{told:#}");
+    }
+    assert_eq!(told["suites"]["projections"]["tests"], 13);
+}
+
+#[test]
+fn a_partial_rehearsal_is_told_with_what_failed_and_when_it_was_last_good() {
+    let bench = Bench::new();
+    bench.seal();
+    let args = with_files(&bench);
+    run(&bench, &args, 0);
+    let good = told(&bench)["samples"]["coppice_last_success_timestamp_seconds"].clone();
+    let listed = bench.json(&["history"]).expect(0).json();
+    assert_eq!(listed["runs"].as_array().unwrap().len(), 1);
+
+    let sql = bench.path("rebuild/postgis/places.sql");
+    let broken = fs::read_to_string(&sql).unwrap().replacen("SELECT", "SELECT 1 / 0 AS zero,", 1);
+    fs::write(&sql, broken).unwrap();
+    run(&bench, &args, 1);
+    let told = told(&bench);
+    assert_eq!(told["samples"]["coppice_last_success_timestamp_seconds"], good, "{told:#}");
+    assert_eq!(told["samples"]["coppice_last_run_exit_code"], 1.0);
+    let failed = told["suites"]["projections"]["failed"].as_array().unwrap();
+    assert!(failed.contains(&"postgis/places".into()), "{told:#}");
+    let text = bench.run(&["history"]).expect(0).stdout;
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.contains("partial: rehearsal of dev"), "{text}");
+    assert!(text.contains("Time per step, rehearsal of dev"), "{text}");
+}
+
+/// Waits until a rehearsal holds its lock.
+fn wait_for_lock(bench: &Bench, child: &mut Child) {
+    loop {
+        let locks = fs::read_dir(bench.path("state/locks")).into_iter().flatten();
+        let mut locks = locks.filter_map(|lock| fs::read_to_string(lock.unwrap().path()).ok());
+        if locks.any(|text| text.starts_with("run 0")) {
+            return;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it held the lock");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_second_rehearsal_is_refused_while_one_goes_on() {
+    let bench = Bench::new();
+    bench.seal();
+    let mut first = bench.start(&REHEARSE);
+    wait_for_lock(&bench, &mut first);
+    // Stopped, so that it cannot end before the second one looks.
+    let pid = rustix::process::Pid::from_child(&first);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let refused = bench.json(&REHEARSE).expect(5).json();
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    assert_eq!(refused["error"]["code"], "locked", "{refused:#}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("run 0"), "{refused:#}");
+    assert!(first.wait().unwrap().success());
+    bench.run(&REHEARSE).expect(0);
+}
+
+#[test]
+fn a_drill_is_signed_off_once_and_its_receipt_stays() {
+    let bench = Bench::new();
+    bench.seal();
+    let receipt = bench.receipt(0, &["rehearse"]);
+    let run = receipt["run_id"].as_str().unwrap();
+    let stored = fs::read(bench.path("state/receipts").join(format!("{run}.json"))).unwrap();
+    let correction = "runbook: step 4 was out of date";
+    let sign = ["sign-off", run, "--by", "Kim Lee", "--correction", correction];
+    let signed = bench.json(&sign).expect(0).json();
+    assert_eq!(signed["receipt"], format!("blake3:{}", blake3::hash(&stored).to_hex()));
+    assert!(signed["corrections"].as_array().unwrap().contains(&correction.into()));
+    bench.json(&sign).expect(2);
+    let again = fs::read(bench.path("state/receipts").join(format!("{run}.json"))).unwrap();
+    assert_eq!(stored, again);
+    let history = bench.run(&["history"]).expect(0).stdout;
+    assert!(history.contains("signed off by Kim Lee"), "{history}");
+}
+
+#[test]
+fn files_that_could_not_be_written_are_told_before_the_run() {
+    let bench = Bench::new();
+    bench.seal();
+    let nowhere = bench.at("no/such/folder/coppice.prom");
+    let refused = bench.json(&[&REHEARSE[..], &["--textfile", &nowhere]].concat()).expect(2);
+    assert_eq!(refused.json()["error"]["code"], "usage");
+    assert_eq!(bench.json(&["runs"]).json()["runs"], Value::Array(vec![]));
+}
