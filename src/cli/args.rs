@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use super::report_args::{HistoryArgs, ReportArgs, SignOffArgs};
+pub(crate) use super::report_args::{DriftArgs, HistoryArgs, ReportArgs, SignOffArgs};
 pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
 
@@ -124,6 +124,17 @@ pub(crate) enum Command {
     Rebuild(RebuildArgs),
     /// Put the former generations back.
     Rollback(RollbackArgs),
+    /// Compare what is live with what the canonical data say; changes nothing.
+    ///
+    /// Held against each other are the names of what is live and of what each job would build now,
+    /// and counts; --deep reads everything back. Exit 1 says that something differs, and what.
+    ///
+    /// Example: coppice drift plans/kansas.yaml --env prod --deep
+    Drift(DriftArgs),
+    /// List the generations of each job: live, former, kept, staged, partial.
+    ///
+    /// Example: coppice generations plans/kansas.yaml --env prod
+    Generations(EnvArgs),
     /// Continue a run that was interrupted or halted.
     Resume {
         /// The run.

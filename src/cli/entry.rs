@@ -9,8 +9,8 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::state::State;
 use super::{
-    check, forget, history, holds, init, plan, prune, run, runs, shell, sign_off, snapshot,
-    snapshots, status, verify,
+    check, drift, forget, generations, history, holds, init, plan, prune, run, runs, shell,
+    sign_off, snapshot, snapshots, status, verify,
 };
 use crate::access::{Redactor, RestrictedFile};
 use crate::model::{Code, Failure, Redact};
@@ -65,6 +65,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         Command::Rollback(args) => run::rollback(global, &args).await,
         Command::Resume { run } => run::resume(global, run).await,
         Command::Status { run, restricted } => status::status(global, run, restricted).await,
+        Command::Drift(args) => drift::run(global, &args).await,
+        Command::Generations(args) => generations::run(global, &args).await,
         Command::History(args) => history::run(global, &args).await,
         Command::SignOff(args) => sign_off::run(global, &args),
         Command::Runs => runs::list(global).await,

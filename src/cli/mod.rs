@@ -3,10 +3,12 @@
 #[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
 mod args;
 mod check;
+mod drift;
 mod entry;
 mod exit;
 mod findings;
 mod forget;
+mod generations;
 mod history;
 mod holds;
 mod init;

@@ -4,7 +4,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::args::EnvArgs;
 use crate::model::{RunId, RunMode};
+
+/// `coppice drift`.
+#[derive(Debug, Args)]
+pub(crate) struct DriftArgs {
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+    /// Read everything back and compare digests.
+    #[arg(long)]
+    pub(crate) deep: bool,
+}
 
 /// Who else wants to know what a run came to.
 #[derive(Debug, Clone, Default, Args)]

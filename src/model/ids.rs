@@ -20,6 +20,12 @@ impl RunId {
         Self(Uuid::now_v7())
     }
 
+    /// When it began, as its id tells.
+    pub fn began(self) -> Option<chrono::DateTime<chrono::Utc>> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    }
+
     /// The reference under which the audit ledger knows the run: `kfm://run/<uuid>`.
     pub fn audit_ref(&self) -> String {
         format!("kfm://run/{self}")

@@ -4,10 +4,12 @@ mod actions;
 mod before_writing;
 #[cfg(test)]
 mod documents;
+mod drift;
 mod drive;
 mod editions;
 mod evidence;
 mod former;
+mod generations;
 mod governance;
 pub(crate) mod markers;
 mod outputs;
@@ -30,8 +32,10 @@ mod targets;
 mod withdrawn;
 mod world;
 
+pub(crate) use drift::{Drift, drift};
 pub(crate) use drive::{Watch, execute, resume};
 pub(crate) use former::{Journaled, superfluous};
+pub(crate) use generations::{OfJob, generations};
 pub(crate) use governance::Governance;
 pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, RestoredLedger, VerifiedOutput};
 pub(crate) use params::{decided, params};

@@ -152,7 +152,7 @@ async fn resolved(
 }
 
 /// The versions, and whether each is public on the policy date.
-fn versions(facts: &Facts) -> Vec<(String, DatasetVersionId, bool)> {
+pub(super) fn versions(facts: &Facts) -> Vec<(String, DatasetVersionId, bool)> {
     let of = |held: &VersionFacts| {
         let public = held.label(facts.policy_date).is_some_and(PolicyLabel::is_public);
         (held.dataset.clone(), held.version.clone(), public)

@@ -14,6 +14,7 @@ mod bench;
 mod by_hand;
 mod cutover;
 mod damage;
+mod drift;
 mod fence;
 mod generated;
 mod interrupted;

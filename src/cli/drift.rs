@@ -1,0 +1,59 @@
+//! `coppice drift`: are the live projections still what the canonical data say?
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::args::{DriftArgs, Global, RunArgs};
+use super::entry::state;
+use super::exit::Exit;
+use super::output::{self, Trouble};
+use super::run::{refused, request};
+use crate::journal::Journal;
+use crate::model::{Redact, RunMode};
+use crate::recovery::{self, Drift};
+
+/// `coppice drift`.
+pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let request = request(global, RunMode::Rebuild, &args.env, &RunArgs::default(), &state)?;
+    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let environment = request.env.clone();
+    let mut jobs = recovery::drift(request, journal, args.deep).await.map_err(refused)?;
+    for drift in &mut jobs {
+        for differs in &mut drift.differs {
+            *differs = global.redactor.text(differs);
+        }
+    }
+    let ok = jobs.iter().all(|drift| drift.differs.is_empty());
+    let document = json!({
+        "ok": ok, "environment": environment, "deep": args.deep, "jobs": jobs
+    });
+    output::result(global.format, &document, || text(&jobs, args.deep))?;
+    Ok(if ok { Exit::Done } else { Exit::Found })
+}
+
+fn text(jobs: &[Drift], deep: bool) -> String {
+    let mut lines = Vec::new();
+    for drift in jobs {
+        let word = if drift.differs.is_empty() { "same " } else { "DRIFT" };
+        let rows = drift.rows_found.map(|rows| format!("{rows} rows")).unwrap_or_default();
+        let proven = drift.proof_at.map(|at| format!("proven {}", at.format("%Y-%m-%d %H:%MZ")));
+        let job = drift.job.as_str();
+        let line = format!("{word}  {job:28}  {rows:>16}  {}", proven.unwrap_or_default());
+        lines.push(line.trim_end().to_owned());
+        lines.extend(drift.differs.iter().map(|differs| format!("         {differs}")));
+    }
+    let drifted: Vec<_> = jobs.iter().filter(|drift| !drift.differs.is_empty()).collect();
+    let how =
+        if deep { "read back and compared" } else { "by names and counts; --deep reads back" };
+    lines.push(match drifted.as_slice() {
+        [] => format!("no drift: {} jobs, {how}", jobs.len()),
+        some => format!(
+            "{} of {} jobs drifted, {how}\nbuild them anew: coppice rebuild PLAN --only JOB",
+            some.len(),
+            jobs.len()
+        ),
+    });
+    lines.join("\n")
+}
