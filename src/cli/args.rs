@@ -78,6 +78,8 @@ pub(crate) enum Command {
     /// Example: coppice snapshot --from s3://kfm-prod --to s3://kfm-backup --plan plans/kfm.yaml
     Snapshot(SnapshotArgs),
     /// List the snapshots in a backup store, newest first.
+    ///
+    /// Example: coppice snapshots s3://kfm-backup
     Snapshots {
         /// The backup store: a URL or a path.
         store: String,
@@ -93,18 +95,28 @@ pub(crate) enum Command {
     /// Take away what no snapshot of a backup store names any more.
     ///
     /// Refused while a snapshot is being sealed, and where it cannot be told what one names.
+    ///
+    /// Example: coppice prune s3://kfm-backup --dry-run
     Prune(PruneArgs),
     /// Hold a snapshot: until a time, or on legal hold. A hold only ever gets stricter.
+    ///
+    /// Example: coppice hold s3://kfm-backup --snapshot 3f2a --until 2027-01-01T00:00:00Z --reason "audit 2026"
     Hold(HoldArgs),
     /// Lift the legal hold of a snapshot.
+    ///
+    /// Example: coppice release s3://kfm-backup --snapshot 3f2a --reason "the case is closed"
     Release(ReleaseArgs),
     /// Prove a backup store's snapshot, or a canonical store against one.
     ///
     /// Example: coppice verify s3://kfm-prod --against s3://kfm-backup
     Verify(VerifyArgs),
     /// Put the environment's markers on its targets.
+    ///
+    /// Example: coppice init plans/kansas.yaml --env stage
     Init(EnvArgs),
     /// Validate a plan and probe whether a run could start; changes nothing.
+    ///
+    /// Example: coppice check plans/kansas.yaml --env stage
     Check(EnvArgs),
     /// Print the compiled recovery graph, its digest and what each step would do.
     ///
@@ -123,6 +135,8 @@ pub(crate) enum Command {
     /// Example: coppice rebuild plans/kansas.yaml --env stage --only postgis/places
     Rebuild(RebuildArgs),
     /// Put the former generations back.
+    ///
+    /// Example: coppice rollback plans/kansas.yaml --env stage --only search/kansas
     Rollback(RollbackArgs),
     /// Compare what is live with what the canonical data say; changes nothing.
     ///
@@ -136,11 +150,15 @@ pub(crate) enum Command {
     /// Example: coppice generations plans/kansas.yaml --env prod
     Generations(EnvArgs),
     /// Continue a run that was interrupted or halted.
+    ///
+    /// Example: coppice resume RUN
     Resume {
         /// The run.
         run: RunId,
     },
     /// Look at a run; by default the newest.
+    ///
+    /// Example: coppice status RUN --format json
     Status {
         /// The run.
         run: Option<RunId>,
@@ -149,6 +167,8 @@ pub(crate) enum Command {
         restricted: bool,
     },
     /// List the runs, newest first.
+    ///
+    /// Example: coppice runs --format json
     Runs,
     /// Show past rehearsals and restores, and how the time of each step moves.
     ///
@@ -161,11 +181,15 @@ pub(crate) enum Command {
     /// Example: coppice sign-off RUN --by "Kim Lee" --correction "runbook: step 4 was out of date"
     SignOff(SignOffArgs),
     /// Clear what a killed or kept run left in scratch.
+    ///
+    /// Example: coppice discard RUN
     Discard {
         /// The run.
         run: RunId,
     },
     /// Print a finished run's receipt.
+    ///
+    /// Example: coppice receipt RUN --restricted
     Receipt {
         /// The run.
         run: RunId,
@@ -174,19 +198,29 @@ pub(crate) enum Command {
         restricted: bool,
     },
     /// Print a JSON Schema.
+    ///
+    /// Example: coppice schema rebuild-job
     Schema {
         /// Of which document.
         #[arg(value_enum)]
         document: SchemaOf,
     },
     /// Print completions for a shell.
+    ///
+    /// Example: coppice completions bash
     Completions {
         /// The shell.
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, or write one of each command into a folder.
+    ///
+    /// Example: coppice man --to /usr/local/share/man/man1
+    Man {
+        /// The folder.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -74,7 +74,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         Command::Receipt { run, restricted } => runs::receipt(global, run, restricted).await,
         Command::Schema { document } => done(shell::schema(document)),
         Command::Completions { shell } => done(shell::completions(shell)),
-        Command::Man => done(shell::man()),
+        Command::Man { to } => done(shell::man(to.as_deref())),
     }
 }
 

@@ -33,5 +33,7 @@ mod stores;
 mod told;
 mod upkeep_args;
 mod verify;
+#[cfg(test)]
+mod words_tests;
 
 pub use entry::main;

@@ -15,6 +15,8 @@ pub(super) struct Overlap(File);
 impl Overlap {
     /// Locks the rehearsals of an environment of a plan, or says who holds them.
     pub(super) fn lock(state: &Path, plan: &Path, env: &str) -> Result<Self, Failure> {
+        // The same plan by another way is the same plan.
+        let plan = std::fs::canonicalize(plan).unwrap_or_else(|_| plan.to_owned());
         let name = Digest::blake3(format!("{}\n{env}", plan.display()).as_bytes()).hex();
         let path = state.join("locks").join(format!("rehearse-{}.lock", &name[..16]));
         let cannot = |error: &std::io::Error| {

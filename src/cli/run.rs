@@ -225,7 +225,14 @@ fn conclude(
             report::summary(&receipt, Some(&path.display().to_string()))
         }
     })?;
-    Ok((exit_of(&receipt), Some(receipt)))
+    let exit = exit_of(&receipt);
+    // The receipt was stored before scratch was cleared.
+    if run.phase != RunPhase::Finished(receipt.predicate.outcome) {
+        let hint = format!("clear what is left: coppice discard {}", run.run);
+        output::note(&format!("scratch was not cleared; {hint}"));
+        return Ok((Exit::Found, Some(receipt)));
+    }
+    Ok((exit, Some(receipt)))
 }
 
 /// What a receipt means to a script.

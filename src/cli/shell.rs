@@ -1,5 +1,7 @@
 //! `coppice completions`, `coppice man`, `coppice schema`: for shells and editors.
 
+use std::path::Path;
+
 use clap::CommandFactory;
 
 use super::args::{Cli, SchemaOf};
@@ -15,8 +17,14 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     output::plain(&String::from_utf8_lossy(&text))
 }
 
-/// Prints the manual page.
-pub(super) fn man() -> Result<(), Failure> {
+/// Prints the manual page, or writes one of each command into a folder that is there.
+pub(super) fn man(to: Option<&Path>) -> Result<(), Failure> {
+    if let Some(folder) = to {
+        return clap_mangen::generate_to(Cli::command(), folder).map_err(|error| {
+            let message = format!("failed to write manual pages to {}", folder.display());
+            Failure::permanent(Code::Usage, message).because(&error)
+        });
+    }
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(|error| {
         Failure::permanent(Code::Internal, "failed to make the manual page").because(&error)

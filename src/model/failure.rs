@@ -56,6 +56,24 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them; a test holds that the docs explain each.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Usage,
+        Self::PlanInvalid,
+        Self::GateShut,
+        Self::StepFailed,
+        Self::Fenced,
+        Self::Locked,
+        Self::StoreUnreachable,
+        Self::SnapshotMissing,
+        Self::SnapshotHeld,
+        Self::Credentials,
+        Self::NoSpace,
+        Self::Journal,
+        Self::Internal,
+    ];
+
     /// The name in JSON, such as `plan-invalid`.
     pub fn name(self) -> &'static str {
         match self {
