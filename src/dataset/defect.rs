@@ -28,6 +28,8 @@ pub(crate) enum Defect {
     Antimeridian,
     /// Coordinates outside the area of the wanted reference system.
     CannotBeTransformed,
+    /// The box that a covering column gives does not hold the geometry.
+    OutsideItsBox,
 }
 
 impl fmt::Display for Defect {
@@ -45,6 +47,7 @@ impl fmt::Display for Defect {
             Self::RingsOverlap => "rings-overlap",
             Self::Antimeridian => "antimeridian",
             Self::CannotBeTransformed => "cannot-be-transformed",
+            Self::OutsideItsBox => "outside-its-box",
         })
     }
 }
@@ -58,7 +61,7 @@ pub(crate) struct Tally(BTreeMap<Defect, (u64, Vec<u64>)>);
 
 impl Tally {
     /// Counts a row; the first row of a file is 1.
-    pub(super) fn add(&mut self, defect: Defect, row: u64) {
+    pub(in crate::dataset) fn add(&mut self, defect: Defect, row: u64) {
         let (count, named) = self.0.entry(defect).or_default();
         *count += 1;
         if named.len() < NAMED {

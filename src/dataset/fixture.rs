@@ -48,6 +48,7 @@ impl Platform {
                 media_type: media_type.to_owned(),
                 size: meta.size,
                 digest,
+                crs: None,
             });
             pins.insert(meta.key, meta.pin);
         }
@@ -78,6 +79,7 @@ pub(super) fn describe(root: &Path, dataset: &str, version: &DatasetVersionId) -
         rows: None,
         bbox: None,
         time: (None, None),
+        columns: Vec::new(),
         artifacts: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! What was read of a table, held against what the catalog says of it and what the job allows.
 
+use super::declared;
 use super::geometry::{Bounds, shown};
 use super::settle::Read;
 use super::{DatasetError, Session};
@@ -35,7 +36,7 @@ impl Session {
     }
 
     /// Holds what was read of a table against its catalog and the job: `count-mismatch`,
-    /// `extent-mismatch`, `rows-refused`, `rows-repaired`.
+    /// `extent-mismatch`, `columns-mismatch`, `crs-mismatch`, `rows-refused`, `rows-repaired`.
     pub(crate) fn hold(
         &self,
         table: &str,
@@ -43,6 +44,7 @@ impl Session {
     ) -> Result<Vec<Finding>, DatasetError> {
         let known = self.table(table)?;
         let mut findings = differences(&known.version, &known.parts);
+        findings.extend(declared::differences(known));
         findings.extend(bad_rows(&known.version, &known.parts, on_bad_row));
         Ok(findings)
     }
@@ -60,7 +62,7 @@ fn bounds(parts: &[(String, Read)]) -> Bounds {
     bounds
 }
 
-fn is_public(version: &DatasetVersion) -> bool {
+pub(super) fn is_public(version: &DatasetVersion) -> bool {
     version.policy_label.is_some_and(PolicyLabel::is_public)
 }
 
@@ -84,6 +86,14 @@ fn differences(version: &DatasetVersion, parts: &[(String, Read)]) -> Vec<Findin
         };
         let hint = "the artifact and its catalog disagree: publish a version in which they agree";
         findings.push(finding(FindingKind::CountMismatch, hint).differs(rows, actual));
+    }
+    for (key, read) in parts.iter().filter(|(_, read)| read.outside.rows() > 0) {
+        let hint = "readers skip rows by these boxes: publish a version whose boxes are right";
+        let finding = Finding::blocking(FindingKind::ExtentMismatch, hint).at(key);
+        let rows = format!("{} of {} rows", read.outside.rows(), read.all());
+        let actual = format!("{rows}: {}", read.outside.shown(is_public(version)));
+        let finding = finding.of_version(Some(&version.version));
+        findings.push(finding.differs("boxes that hold their geometries", actual));
     }
     let found = bounds(parts);
     if let Some(declared) = version.bbox

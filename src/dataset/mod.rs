@@ -3,6 +3,7 @@
 mod catalog;
 mod check;
 mod crs;
+mod declared;
 mod defect;
 mod distinct;
 mod error;

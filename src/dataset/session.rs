@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
@@ -37,6 +38,12 @@ pub(super) struct Table {
     pub(super) geometry: Option<String>,
     /// What its coordinates are in.
     pub(super) srid: Crs,
+    /// What the coordinates in its artifacts are in.
+    pub(super) system: Option<Crs>,
+    /// Whether its artifacts give the types of their columns themselves.
+    pub(super) typed: bool,
+    /// Its columns.
+    pub(super) schema: SchemaRef,
     /// What was read of each artifact.
     pub(super) parts: Vec<(String, Read)>,
 }
@@ -77,9 +84,17 @@ impl Session {
     ) -> Result<(), DatasetError> {
         let host = format!("t{}", self.tables.len());
         let opened = source::open(&self.context, &host, version, store, pins, wanted).await?;
+        let schema = opened.provider.schema();
         self.put(table, opened.provider)?;
-        let (geometry, parts, srid) = (opened.geometry, opened.parts, wanted.into());
-        let entry = Table { version: version.clone(), geometry, srid, parts };
+        let entry = Table {
+            version: version.clone(),
+            geometry: opened.geometry,
+            srid: wanted.into(),
+            system: opened.crs,
+            typed: opened.typed,
+            schema,
+            parts: opened.parts,
+        };
         self.tables.insert(table.to_owned(), entry);
         Ok(())
     }

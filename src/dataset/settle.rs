@@ -88,6 +88,8 @@ pub(crate) struct Read {
     pub(crate) refused: Tally,
     /// Rows among those that it gets whose geometry was repaired, and of what.
     pub(crate) repaired: Tally,
+    /// Rows whose geometry is not within the box that the artifact gives for it.
+    pub(super) outside: Tally,
     /// Where the geometries of the rows lie, in degrees.
     pub(super) bounds: Bounds,
 }

@@ -15,6 +15,9 @@ pub struct Artifact {
     pub size: u64,
     /// The digest of its bytes.
     pub digest: Digest,
+    /// The reference system that the catalog gives it, such as `EPSG:26914`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crs: Option<String>,
 }
 
 /// What the catalog says of one version of one dataset.
@@ -40,6 +43,9 @@ pub struct DatasetVersion {
     pub bbox: Option<[f64; 4]>,
     /// When the data are from: start and end, RFC 3339.
     pub time: (Option<String>, Option<String>),
+    /// Its columns with their types, as far as the catalog gives them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<(String, Option<String>)>,
     /// Its files; one table may come in several media types.
     pub artifacts: Vec<Artifact>,
 }

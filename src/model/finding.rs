@@ -69,6 +69,10 @@ pub enum FindingKind {
     CountMismatch,
     /// Rows lie outside the catalog's extent.
     ExtentMismatch,
+    /// Columns are not those that the catalog declares.
+    ColumnsMismatch,
+    /// Coordinates are in another reference system than the catalog says.
+    CrsMismatch,
     /// Rows that could not be read as declared.
     RowsRefused,
     /// Rows whose geometry was repaired.

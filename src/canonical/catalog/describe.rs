@@ -33,6 +33,7 @@ pub(crate) fn describe(documents: &Documents) -> Option<DatasetVersion> {
         rows: rows(documents, dcat.as_ref()),
         bbox: bbox(documents, collection),
         time: time(collection),
+        columns: columns(documents),
         artifacts: artifacts(documents),
     })
 }
@@ -93,6 +94,26 @@ struct Known {
     media_type: Option<String>,
     size: Option<u64>,
     digests: Vec<Digest>,
+    crs: Option<String>,
+}
+
+/// The columns of the table extension, where the items do not give different ones.
+fn columns(documents: &Documents) -> Vec<(String, Option<String>)> {
+    let of_item = |item: &Value| {
+        let listed = item.pointer("/properties/table:columns").and_then(Value::as_array);
+        let text = |column: &Value, name: &str| Some(column.get(name)?.as_str()?.to_owned());
+        let columns = listed.into_iter().flatten();
+        columns.filter_map(|one| Some((text(one, "name")?, text(one, "type")))).collect::<Vec<_>>()
+    };
+    let mut items = documents.of(Role::Item).map(|item| of_item(&item.json));
+    let first = items.next().unwrap_or_default();
+    if items.all(|other| other == first) { first } else { Vec::new() }
+}
+
+/// The reference system of the projection extension, of an asset or of an item's properties.
+fn projection(json: &Value) -> Option<String> {
+    let code = json.get("proj:code").and_then(Value::as_str).map(str::to_owned);
+    code.or_else(|| Some(format!("EPSG:{}", json.get("proj:epsg")?.as_u64()?)))
 }
 
 /// The files of the version that DCAT or STAC names and that some document gives a digest of.
@@ -112,6 +133,11 @@ fn artifacts(documents: &Documents) -> Vec<Artifact> {
         entry.media_type = entry.media_type.take().or_else(|| text("type").map(str::to_owned));
         entry.size = entry.size.or_else(|| asset.json.get("file:size")?.as_u64());
         entry.digests.extend(text("file:checksum").and_then(|hash| read_multihash(hash).ok()));
+        let of_item = || {
+            let item = documents.of(Role::Item).find(|item| item.key == *asset.item)?;
+            projection(item.json.get("properties")?)
+        };
+        entry.crs = entry.crs.take().or_else(|| projection(asset.json)).or_else(of_item);
     }
     for listed in documents.listed() {
         if let Some(entry) = known.get_mut(&listed.key) {
@@ -125,7 +151,7 @@ fn artifacts(documents: &Documents) -> Vec<Artifact> {
         let blake3 = |digest: &&Digest| digest.algorithm() == Algorithm::Blake3;
         let digest = *known.digests.iter().find(blake3).or(known.digests.first())?;
         let media_type = known.media_type.unwrap_or_else(|| "application/octet-stream".into());
-        Some(Artifact { key, media_type, size: known.size?, digest })
+        Some(Artifact { key, media_type, size: known.size?, digest, crs: known.crs })
     };
     known.into_iter().filter(|(key, _)| key.starts_with(&own)).filter_map(artifact).collect()
 }

@@ -138,6 +138,7 @@ mod tests {
                 media_type: media_type.to_owned(),
                 size: 1,
                 digest: Digest::blake3(b""),
+                crs: None,
             };
             assert_eq!(form_of(&artifact), wanted, "{media_type} {name}");
         }

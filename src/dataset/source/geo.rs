@@ -24,6 +24,23 @@ struct GeoColumn {
     /// How edges run between positions; those of a sphere are not those of the plane.
     #[serde(default)]
     edges: Option<String>,
+    /// The columns with the box of each geometry.
+    #[serde(default)]
+    covering: Option<Covering>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Covering {
+    bbox: Sides,
+}
+
+/// Where the sides of boxes are: a column and a field of it.
+#[derive(Debug, Deserialize)]
+struct Sides {
+    xmin: [String; 2],
+    ymin: [String; 2],
+    xmax: [String; 2],
+    ymax: [String; 2],
 }
 
 fn crs84() -> Value {
@@ -37,6 +54,8 @@ pub(super) struct Located {
     pub(super) said: Said,
     /// The extension type of a native encoding; `None` is WKB.
     pub(super) native: Option<&'static str>,
+    /// The column with the box of each geometry, and its fields for west, south, east and north.
+    pub(super) covering: Option<(String, [String; 4])>,
 }
 
 /// The geometry columns that a file's `geo` metadata name, the primary one first.
@@ -71,7 +90,16 @@ pub(super) fn columns(text: &str, key: &str) -> Result<Vec<Located>, DatasetErro
                 crs["name"].as_str().unwrap_or("an unnamed system").to_owned()
             }),
         };
-        columns.push(Located { name, said, native });
+        let covering = column.covering.map(|covering| {
+            let Sides { xmin, ymin, xmax, ymax } = covering.bbox;
+            let sides = [xmin, ymin, xmax, ymax];
+            let one = sides.iter().all(|side| side[0] == sides[0][0]);
+            let boxes = (sides[0][0].clone(), sides.map(|[_, field]| field));
+            one.then_some(boxes).ok_or_else(|| {
+                bad(format!("the `covering` of `{name}` is in more than one column"))
+            })
+        });
+        columns.push(Located { name, said, native, covering: covering.transpose()? });
     }
     columns.sort_by_key(|column| column.name != geo.primary_column);
     Ok(columns)
@@ -122,6 +150,15 @@ mod tests {
         assert!(of("", "WKT").is_err());
         assert!(of(r#","edges":"spherical""#, "WKB").is_err());
         assert!(columns("{}", "k").is_err());
+        let sides = |east: &str| {
+            format!(
+                r#","covering":{{"bbox":{{"xmin":["bbox","xmin"],"ymin":["bbox","ymin"],
+                    "xmax":["{east}","xmax"],"ymax":["bbox","ymax"]}}}}"#
+            )
+        };
+        let fields = ["xmin", "ymin", "xmax", "ymax"].map(str::to_owned);
+        assert_eq!(first(&sides("bbox")).covering, Some(("bbox".to_owned(), fields)));
+        assert!(of(&sides("other"), "WKB").is_err());
     }
 
     #[test]

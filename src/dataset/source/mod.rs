@@ -1,5 +1,6 @@
 //! How is a dataset version read? One file for each form that its artifacts come in.
 
+mod boxes;
 mod cell;
 mod columns;
 mod csv;

@@ -57,6 +57,10 @@ pub(crate) struct Opened {
     pub(crate) provider: Arc<dyn TableProvider>,
     /// The column with the geometry, as WKB.
     pub(crate) geometry: Option<String>,
+    /// What the coordinates in the artifacts are in.
+    pub(in crate::dataset) crs: Option<Crs>,
+    /// Whether the artifacts give the types of their columns themselves.
+    pub(in crate::dataset) typed: bool,
     /// What was read of each artifact.
     pub(crate) parts: Vec<(String, Read)>,
 }

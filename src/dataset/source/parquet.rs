@@ -13,6 +13,7 @@ use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 use object_store::ObjectStoreExt;
 
+use super::boxes::Boxes;
 use super::cell::Kind;
 use super::geo::{self, Located};
 use super::merge::merged;
@@ -35,16 +36,18 @@ pub(super) async fn open(
     }
     let (schema, located) = schemas(context, files).await?;
     declared(&schema, wanted, first)?;
-    let mut geometries = Vec::new();
+    let (mut geometries, mut systems) = (Vec::new(), Vec::new());
     for column in &located {
         let crs = geo::agreed(&column.said, wanted.crs()?, None, first)?;
+        systems.push(crs);
         let rules = Rules::new(crs, wanted.into(), wanted.repair)?;
         let field = schema.field_with_name(&column.name);
         let field = field.or(Err(DatasetError::Malformed {
             key: first.to_owned(),
             why: format!("it has no geometry column `{}`", column.name),
         }))?;
-        geometries.push(Geometry::new(field, column.native, rules));
+        let boxes = column.covering.as_ref().map(|covering| Boxes::of(covering, &schema, first));
+        geometries.push(Geometry::new(field, column.native, boxes.transpose()?, rules));
     }
     let urls = files.urls()?;
     let mut parts = Vec::new();
@@ -57,7 +60,8 @@ pub(super) async fn open(
     let plain = clean && geometries.iter().all(Geometry::stands);
     let provider = if plain { whole } else { view(context, whole, &geometries)? };
     let geometry = located.into_iter().next().map(|column| column.name);
-    Ok(Opened { provider, geometry, parts })
+    // The primary geometry stands first.
+    Ok(Opened { provider, geometry, crs: systems.first().copied(), typed: true, parts })
 }
 
 fn table(

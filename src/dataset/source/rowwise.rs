@@ -20,6 +20,7 @@ pub(super) async fn open(
 ) -> Result<Opened, DatasetError> {
     let (mut parts, mut kinds, mut reads) = (Vec::new(), Vec::new(), Vec::new());
     let mut located = has_geometry(form, wanted);
+    let mut system = None;
     for ((name, key), packing) in files.names.into_iter().zip(files.packings) {
         let mut part = Part {
             store: Arc::clone(&files.store),
@@ -31,7 +32,8 @@ pub(super) async fn open(
             declared: Arc::new(wanted.kinds()?),
             rules: None,
         };
-        let surveyed = survey(&mut part, wanted).await?;
+        let (surveyed, crs) = survey(&mut part, wanted).await?;
+        system = system.or(crs);
         located |= surveyed.located;
         kinds.push((part.key.clone(), surveyed.kinds));
         reads.push((part.key.clone(), surveyed.read));
@@ -50,7 +52,10 @@ pub(super) async fn open(
         return Err(DatasetError::Malformed { key, why: format!("it has no column `{missing}`") });
     }
     let geometry = located.then(|| GEOMETRY.to_owned());
-    Ok(Opened { provider: Arc::new(Rowwise { parts, schema }), geometry, parts: reads })
+    let crs = system.filter(|_| located);
+    let typed = form == Form::FlatGeobuf;
+    let provider = Arc::new(Rowwise { parts, schema });
+    Ok(Opened { provider, geometry, crs, typed, parts: reads })
 }
 
 /// Whether the form alone, or the job, says that there are geometries.
@@ -61,14 +66,18 @@ fn has_geometry(form: Form, wanted: &Wanted<'_>) -> bool {
     }
 }
 
-async fn survey(part: &mut Part, wanted: &Wanted<'_>) -> Result<Surveyed, DatasetError> {
+/// What one reading of a part found, and what its coordinates are in.
+async fn survey(
+    part: &mut Part,
+    wanted: &Wanted<'_>,
+) -> Result<(Surveyed, Option<Crs>), DatasetError> {
     let features = matches!(part.form, Form::GeoJson | Form::Sequence);
     if part.geometry.is_some() && matches!(part.form, Form::GeoJson | Form::FlatGeobuf) {
         let why = "`geometry` is for forms without geometries of their own".to_owned();
         return Err(DatasetError::Malformed { key: part.key.clone(), why });
     }
     if !features && !has_geometry(part.form, wanted) {
-        return part.survey().await;
+        return Ok((part.survey().await?, None));
     }
     // A feature is in longitude and latitude by its standard; columns are in what is declared.
     let default = (features && part.geometry.is_none()).then_some(Crs::LONLAT);
@@ -78,7 +87,7 @@ async fn survey(part: &mut Part, wanted: &Wanted<'_>) -> Result<Surveyed, Datase
     let surveyed = part.survey().await?;
     let after = agreed(&surveyed.said, wanted.crs()?, Some(crs), &part.key)?;
     if after == crs {
-        return Ok(surveyed);
+        return Ok((surveyed, Some(crs)));
     }
     Err(DatasetError::CrsDiffers {
         key: part.key.clone(),

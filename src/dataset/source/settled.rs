@@ -1,5 +1,6 @@
 //! Geometry columns that the engine reads: looked through once, and settled where they need it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -17,6 +18,7 @@ use geoarrow_array::GeoArrowArray;
 use geoarrow_array::array::from_arrow_array;
 use geoarrow_array::cast::to_wkb;
 
+use super::boxes::{Boxes, Sides};
 use crate::dataset::DatasetError;
 use crate::dataset::defect::Defect;
 use crate::dataset::geometry::read;
@@ -27,17 +29,23 @@ use crate::dataset::settle::{Read, Rules, Settled};
 pub(super) struct Geometry {
     field: Field,
     native: bool,
+    boxes: Option<Boxes>,
     rules: Rules,
 }
 
 impl Geometry {
-    pub(super) fn new(field: &Field, native: Option<&str>, rules: Rules) -> Self {
+    pub(super) fn new(
+        field: &Field,
+        native: Option<&str>,
+        boxes: Option<Boxes>,
+        rules: Rules,
+    ) -> Self {
         let mut field = field.clone();
         if let Some(name) = native {
             let name = ("ARROW:extension:name".to_owned(), name.to_owned());
             field = field.with_metadata([name].into());
         }
-        Self { field, native: native.is_some(), rules }
+        Self { field, native: native.is_some(), boxes, rules }
     }
 
     /// Whether a query may read the column as it is, if nothing is wrong with it.
@@ -78,7 +86,12 @@ pub(super) async fn survey(
     let context = SessionContext::new_with_state(state);
     let columns: Vec<Expr> = match geometries {
         [] => vec![lit(1)],
-        some => some.iter().map(|geometry| ident(geometry.field.name())).collect(),
+        some => {
+            let boxes: BTreeSet<&str> =
+                some.iter().filter_map(|it| it.boxes.as_ref()).map(Boxes::column).collect();
+            let names = some.iter().map(|geometry| geometry.field.name().as_str());
+            names.chain(boxes).map(ident).collect()
+        }
     };
     let frame = context.read_table(table).and_then(|frame| frame.select(columns));
     let frame = frame.map_err(DatasetError::Engine)?;
@@ -114,18 +127,29 @@ fn see(
     let columns = geometries.iter().zip(batch.columns());
     let columns: Vec<ArrayRef> =
         columns.map(|(it, column)| wkb_of(column, &it.field)).collect::<Result<_, _>>()?;
+    let boxes: Vec<Option<Sides>> = geometries
+        .iter()
+        .map(|it| it.boxes.as_ref().map(|boxes| boxes.sides(batch)).transpose())
+        .collect::<Result<_, _>>()?;
     for row in 0..batch.num_rows() {
         let mut settled = Vec::with_capacity(columns.len());
-        for (column, geometry) in columns.iter().zip(geometries) {
+        let mut held = true;
+        for ((column, geometry), boxes) in columns.iter().zip(geometries).zip(&boxes) {
             if column.is_valid(row) {
                 let one = match read(column.as_binary_view().value(row)) {
-                    Ok(shape) => geometry.rules.settle(shape),
+                    Ok(shape) => {
+                        held &= boxes.as_ref().is_none_or(|boxes| boxes.hold(row, &shape));
+                        geometry.rules.settle(shape)
+                    }
                     Err(_) => Settled::Refused(Defect::UnreadableGeometry),
                 };
                 settled.push((one, &geometry.rules));
             }
         }
         let number = read_so_far.all() + 1;
+        if !held {
+            read_so_far.outside.add(Defect::OutsideItsBox, number);
+        }
         read_so_far.see(number, settled);
     }
     Ok(read_so_far)

@@ -1,5 +1,5 @@
 use super::formats::{open, reading};
-use super::made::{geojson, made, parquet, rectangle, sample, sequence};
+use super::made::{covered, csv, geojson, made, parquet, rectangle, sample, sequence};
 use crate::model::{FindingKind, OnBadRow, PolicyLabel, ReadAs, Severity};
 
 const GEOJSON: &str = "application/geo+json";
@@ -110,4 +110,70 @@ async fn a_row_that_breaks_its_declared_types_is_a_bad_one() {
     let missing = reading(&serde_json::json!({ "columns": { "nope": "text" } }));
     let failure = open(&made, &missing, false).await.err().unwrap();
     assert!(failure.message.contains("no column `nope`"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_that_does_not_hold_its_geometry_is_named() {
+    let square = |id: i32| sample(i64::from(id), rectangle(f64::from(id), 0.0, 1.0, 1.0));
+    let rows: Vec<_> = (1..=3).map(square).collect();
+    let right: Vec<_> = (1..=3).map(|id| [f64::from(id), 0.0, f64::from(id) + 1.0, 1.0]).collect();
+    let mut wrong = right.clone();
+    wrong[1][2] = 2.5;
+    for (boxes, count) in [(right, 0), (wrong, 1)] {
+        let bytes = covered(&rows, &boxes);
+        let made = made(&[("a.parquet", PARQUET, &bytes)]).await;
+        let open = open(&made, &ReadAs::default(), false).await.unwrap();
+        let found = open.session.hold("t", &OnBadRow::Refuse).unwrap();
+        assert_eq!(found.len(), count, "{found:?}");
+        for finding in found {
+            assert_eq!((finding.kind, finding.blocks()), (FindingKind::ExtentMismatch, true));
+            assert_eq!(finding.actual.as_deref(), Some("1 of 3 rows: outside-its-box 1 (row 2)"));
+        }
+        // The boxes are columns like any other.
+        let shown = open.text("SELECT max(bbox['xmax']) AS east FROM t").await;
+        assert!(shown.contains("| 4.0  |"), "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_catalog_declares_is_held_against_the_artifact() {
+    let rows = [sample(1, rectangle(0.0, 0.0, 1.0, 1.0))];
+    let bytes = parquet(&rows, false, None);
+    let mut made = made(&[("a.parquet", PARQUET, &bytes)]).await;
+    let declare = |columns: &[(&str, &str)]| -> Vec<(String, Option<String>)> {
+        columns.iter().map(|(name, kind)| ((*name).to_owned(), Some((*kind).to_owned()))).collect()
+    };
+    let right = [
+        ("id", "int64"),
+        ("name", "string"),
+        ("share", "double"),
+        ("open", "boolean"),
+        ("geometry", "binary"),
+    ];
+    for (columns, crs, kinds) in [
+        (declare(&right), Some("EPSG:4326"), vec![]),
+        (declare(&[("id", "something")]), None, vec![]),
+        (declare(&[("id", "string"), ("sum", "double")]), None, vec![false]),
+        (declare(&right), Some("EPSG:26914"), vec![true]),
+    ] {
+        made.version.columns.clone_from(&columns);
+        made.version.artifacts[0].crs = crs.map(str::to_owned);
+        let open = open(&made, &ReadAs::default(), false).await.unwrap();
+        let found = open.session.hold("t", &OnBadRow::Refuse).unwrap();
+        let blocks: Vec<_> = found.iter().map(crate::model::Finding::blocks).collect();
+        assert_eq!(blocks, kinds, "{columns:?} {crs:?}: {found:?}");
+        if kinds == [false] {
+            let said = "id is Int64 instead of string; no column sum";
+            assert_eq!(found[0].kind, FindingKind::ColumnsMismatch);
+            assert_eq!(found[0].actual.as_deref(), Some(said));
+        }
+    }
+    // Text forms have the types that their values fit.
+    let bytes = csv(&rows);
+    let mut made = self::made(&[("a.csv", "text/csv", &bytes)]).await;
+    made.version.columns = declare(&[("id", "string"), ("share", "double"), ("name", "int64")]);
+    let open = open(&made, &ReadAs::default(), false).await.unwrap();
+    let found = open.session.hold("t", &OnBadRow::Refuse).unwrap();
+    let said: Vec<_> = found.iter().map(|it| it.actual.as_deref().unwrap_or_default()).collect();
+    assert_eq!(said, ["name is Utf8 instead of int64"]);
 }

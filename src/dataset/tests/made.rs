@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    StructArray,
 };
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
@@ -194,6 +195,32 @@ pub(super) fn parquet(rows: &[Sample], native: bool, crs: Option<serde_json::Val
     writer.into_inner().unwrap()
 }
 
+/// GeoParquet 1.1 with the box of each geometry beside it.
+pub(super) fn covered(rows: &[Sample], boxes: &[[f64; 4]]) -> Vec<u8> {
+    let names = ["xmin", "ymin", "xmax", "ymax"];
+    let side = |at: usize| {
+        let side: ArrayRef =
+            Arc::new(boxes.iter().map(|sides| Some(sides[at])).collect::<Float64Array>());
+        (Arc::new(Field::new(names[at], side.data_type().clone(), false)), side)
+    };
+    let boxes: ArrayRef = Arc::new(StructArray::from((0..4).map(side).collect::<Vec<_>>()));
+    let ids: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.id)).collect::<Int64Array>());
+    let wkb: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.wkb())).collect::<BinaryArray>());
+    let batch =
+        RecordBatch::try_from_iter([("id", ids), ("geometry", wkb), ("bbox", boxes)]).unwrap();
+    let sides: serde_json::Map<_, _> =
+        names.iter().map(|name| ((*name).to_owned(), json!(["bbox", name]))).collect();
+    let geo = json!({
+        "version": "1.1.0", "primary_column": "geometry", "columns": { "geometry": {
+            "encoding": "WKB", "geometry_types": ["Polygon"], "covering": { "bbox": sides },
+        } },
+    });
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.append_key_value_metadata(KeyValue::new("geo".to_owned(), geo.to_string()));
+    writer.into_inner().unwrap()
+}
+
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -226,6 +253,7 @@ pub(super) async fn made(files: &[(&str, &str, &[u8])]) -> Made {
             media_type: (*media_type).to_owned(),
             size: bytes.len() as u64,
             digest: Digest::blake3(bytes),
+            crs: None,
         });
     }
     let store = Store::open(&Location::of_path(root.path()).unwrap()).unwrap();
