@@ -31,6 +31,9 @@ struct Options {
     /// The folder to write into.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The folder of the sources that the platform is made of; by default the repository's.
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
     /// Synthetic datasets to add.
     #[arg(long, value_name = "N", default_value_t = 0)]
     objects: u32,
@@ -52,7 +55,9 @@ struct Options {
 }
 
 fn main() -> Outcome {
-    platform::generate(&sources(), &Options::parse())
+    let options = Options::parse();
+    let sources = options.sources.clone().unwrap_or_else(sources);
+    platform::generate(&sources, &options)
 }
 
 /// The files that the platform is made of.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::backup::BackupStore;
 use super::catalog::{self, CatalogError};
+use super::filter::Filter;
 use super::layout::{part_of, version_of};
 use super::manifest::ShardRef;
 use super::shard::Entry;
@@ -30,23 +31,32 @@ pub(super) struct Catalogs<'a> {
 impl Catalogs<'_> {
     /// Checks one version after the other, so that memory holds the digests of one, then the
     /// acquisitions; what is blocked already is left out.
-    pub(super) async fn findings(&self, known: &[Finding]) -> Result<Vec<Finding>, Failure> {
+    pub(super) async fn findings(
+        &self,
+        known: &[Finding],
+        into: &mut impl Extend<Finding>,
+    ) -> Result<(), Failure> {
         let blocked: BTreeSet<_> = known
             .iter()
             .filter(|finding| finding.blocks())
             .filter_map(|finding| finding.dataset_version_id.clone())
             .collect();
-        let mut findings = Vec::new();
         for (dataset, version) in self.versions() {
             if blocked.contains(&version) {
                 continue;
             }
-            let digests = |sources| self.digests(&dataset, &version, sources);
+            let mut lost = Vec::new();
+            let digests = async |sources: BTreeSet<String>| {
+                let known = self.digests(&dataset, &version, &sources).await?;
+                let raw = sources.into_iter().filter(|key| Zone::of_key(key) == Zone::Raw);
+                lost.extend(raw.filter(|key| !known.contains_key(key)));
+                Ok(known)
+            };
             let found = catalog::verify_version(self.stores, &dataset, &version, digests).await?;
-            findings.extend(found);
+            into.extend(found);
+            into.extend(lost.into_iter().map(|key| catalog::lost_source(key, &version)));
         }
-        findings.extend(self.acquisitions(known).await?);
-        Ok(findings)
+        self.acquisitions(known, into).await
     }
 
     fn versions(&self) -> BTreeSet<(String, DatasetVersionId)> {
@@ -65,33 +75,30 @@ impl Catalogs<'_> {
         &self,
         dataset: &str,
         version: &DatasetVersionId,
-        sources: BTreeSet<String>,
+        sources: &BTreeSet<String>,
     ) -> Result<HashMap<String, BothDigests>, Failure> {
-        let parts: BTreeSet<&str> = sources.iter().map(|source| part_of(source)).collect();
-        let mut known = HashMap::new();
-        for shard in self.shards {
-            let own = version_of(&format!("{}x", shard.prefix)) == Some((dataset, version.clone()));
-            if !own && !parts.contains(shard.prefix.as_str()) {
-                continue;
-            }
-            for entry in self.backup.shard(shard).await? {
-                if own || sources.contains(&entry.key) {
-                    let both = both(&entry);
-                    known.insert(entry.key, both);
-                }
-            }
+        let mut known = sealed_digests(self.backup, self.shards, sources).await?;
+        let own = |shard: &&ShardRef| {
+            version_of(&format!("{}x", shard.prefix)) == Some((dataset, version.clone()))
+        };
+        for shard in self.shards.iter().filter(own) {
+            let entries = self.backup.shard(shard).await?;
+            known.extend(entries.into_iter().map(|entry| (entry.key.clone(), both(&entry))));
         }
         Ok(known)
     }
 
     /// Holds each acquisition whose objects are right against its own manifest.
-    async fn acquisitions(&self, known: &[Finding]) -> Result<Vec<Finding>, Failure> {
+    async fn acquisitions(
+        &self,
+        known: &[Finding],
+        into: &mut impl Extend<Finding>,
+    ) -> Result<(), Failure> {
         let blocked: BTreeSet<&str> =
             known.iter().filter_map(|f| f.key.as_deref()).map(part_of).collect();
         let is_meant = |shard: &&ShardRef| shard.zone == Zone::Raw && (self.meant)(shard);
         let folders: BTreeSet<&str> =
             self.shards.iter().filter(is_meant).map(|shard| shard.prefix.as_str()).collect();
-        let mut findings = Vec::new();
         for folder in folders {
             if blocked.contains(folder) || !is_acquisition(folder) {
                 continue;
@@ -103,10 +110,42 @@ impl Catalogs<'_> {
                     objects.insert(entry.key, Some(both));
                 }
             }
-            findings.extend(acquisition(self.stores, folder, objects).await?);
+            into.extend(acquisition(self.stores, folder, objects).await?);
         }
-        Ok(findings)
+        Ok(())
     }
+}
+
+/// What the objects of a snapshot hash to, of these keys.
+pub(crate) async fn sealed_digests(
+    backup: &BackupStore,
+    shards: &[ShardRef],
+    keys: &BTreeSet<String>,
+) -> Result<HashMap<String, BothDigests>, Failure> {
+    let parts: BTreeSet<&str> = keys.iter().map(|key| part_of(key)).collect();
+    let mut known = HashMap::new();
+    for shard in shards.iter().filter(|shard| parts.contains(shard.prefix.as_str())) {
+        let entries = backup.shard(shard).await?;
+        let meant = entries.into_iter().filter(|entry| keys.contains(&entry.key));
+        known.extend(meant.map(|entry| (entry.key.clone(), both(&entry))));
+    }
+    Ok(known)
+}
+
+/// Holds the acquisitions of a snapshot, where they stand, against their own manifests; `known` is
+/// what is wrong with their objects already.
+pub(crate) async fn acquisitions(
+    stores: &CanonicalStores,
+    backup: &BackupStore,
+    shards: &[ShardRef],
+    filter: &Filter,
+    known: &[Finding],
+) -> Result<Vec<Finding>, Failure> {
+    let meant = |shard: &ShardRef| filter.may_hold(shard);
+    let mut findings = Vec::new();
+    let catalogs = Catalogs { stores, backup, shards, meant: &meant };
+    catalogs.acquisitions(known, &mut findings).await?;
+    Ok(findings)
 }
 
 /// Holds the objects of an acquisition against its manifest.

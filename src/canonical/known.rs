@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backup::{BackupError, BackupStore};
+use super::catalog::PARSES;
+use super::layout::RELEASES;
 use super::manifest::{Manifest, State};
 use crate::digest::{Digest, canonical_json};
 use crate::model::{DatasetVersionId, Finding, FindingKind, Severity};
@@ -88,28 +90,35 @@ fn identity(finding: &Finding) -> Identity {
 pub(crate) struct Known {
     harmless: HashSet<Identity>,
     suspect: Vec<Finding>,
+    releases: Vec<Finding>,
 }
 
 impl Known {
     /// Reads what a snapshot was sealed with.
     pub(crate) async fn of(backup: &BackupStore, manifest: &Manifest) -> Result<Self, BackupError> {
-        let (lived_with, rest): (Vec<_>, Vec<_>) =
-            backup.known_findings(manifest).await?.into_iter().partition(|f| is_lived_with(f.kind));
+        let all = backup.known_findings(manifest).await?;
+        let of_release = |finding: &&Finding| {
+            finding.key.as_deref().is_some_and(|key| key.starts_with(RELEASES))
+        };
+        let releases = all.iter().filter(of_release).cloned().collect();
+        let (lived_with, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(is_lived_with);
         let suspect = rest.into_iter().filter(|finding| is_of_bytes(finding.kind));
-        Ok(Self {
+        let known = Self {
             harmless: lived_with.iter().map(identity).collect(),
+            releases: Vec::new(),
             suspect: match manifest.state {
                 State::Suspect => suspect.collect(),
                 State::Clean => Vec::new(),
             },
-        })
+        };
+        Ok(Self { releases: known.judge(releases), ..known })
     }
 
     /// Lets pass what production lived with: a known defect of a document's form only warns, and
     /// a new one blocks. All other kinds are left as they are.
     pub(crate) fn judge(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
         for finding in &mut findings {
-            if is_lived_with(finding.kind) && self.harmless.contains(&identity(finding)) {
+            if is_lived_with(finding) && self.harmless.contains(&identity(finding)) {
                 finding.severity = Severity::Warns;
                 finding.blocks.clear();
             }
@@ -118,20 +127,29 @@ impl Known {
     }
 
     /// Why a snapshot is suspect, as far as it concerns these versions: their bytes were not what
-    /// they had been, or not to be had.
+    /// they had been, or not to be had. And what their releases say, which come back only after
+    /// the gates.
     pub(crate) fn against(&self, versions: &[(String, DatasetVersionId)]) -> Vec<Finding> {
         let concerns = |finding: &&Finding| {
             let of = finding.dataset_version_id.as_ref();
             of.is_some_and(|of| versions.iter().any(|(_, version)| version == of))
         };
-        self.suspect.iter().filter(concerns).cloned().collect()
+        let known = self.suspect.iter().chain(&self.releases);
+        // Which versions those are of that were not kept, nobody can tell.
+        let of_all = self.suspect.iter().filter(|finding| finding.key.is_none()).map(|finding| {
+            let blocks = versions.iter().map(|(_, version)| version.to_string()).collect();
+            Finding { blocks, ..finding.clone() }
+        });
+        known.filter(concerns).cloned().chain(of_all).collect()
     }
 }
 
-/// Defects of form: the data are what they are all the same.
-fn is_lived_with(kind: FindingKind) -> bool {
+/// Defects of form: the data are what they are all the same. Of a document that does not parse
+/// nothing can be verified.
+fn is_lived_with(finding: &Finding) -> bool {
     use FindingKind as K;
-    matches!(kind, K::ChecksumNotMultihash | K::UnknownExtension | K::SchemaInvalid)
+    matches!(finding.kind, K::ChecksumNotMultihash | K::UnknownExtension | K::SchemaInvalid)
+        && finding.expected.as_deref() != Some(PARSES)
 }
 
 fn is_of_bytes(kind: FindingKind) -> bool {

@@ -3,6 +3,7 @@
 mod backup;
 pub(crate) mod catalog;
 mod catalogs;
+mod cited;
 mod compare;
 mod content;
 mod cursor;
@@ -31,6 +32,7 @@ mod fixture;
 mod tests;
 
 pub(crate) use backup::{Accepts, BackupError, BackupStore, Choice, Listed, Listing};
+pub(crate) use catalogs::{acquisitions, sealed_digests};
 pub(crate) use content::content_digest;
 pub(crate) use embargo::sealed_embargo;
 pub(crate) use facts::{SnapshotContent, VersionContent, sealed_labels, snapshot_content};

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalog;
 use super::catalogs::{acquisition, is_acquisition};
+use super::cited::cited;
 use super::in_place::{hash_below, hash_one, read_in_place};
 use super::layout::{part_of, version_of};
 use super::ledger::{self, HeadDocument};
@@ -60,6 +61,8 @@ pub(crate) async fn verify_standing(standing: &Standing<'_>) -> Result<Verified,
     let audit = check.stores.of_zone(Zone::Audit);
     let ledger = ledger::verify(audit, None, HeadDocument::Expected).await?;
     check.findings.extend(ledger.findings);
+    let cited = cited(standing.stores, standing.withdrawals, &check.findings).await?;
+    check.findings.extend(cited);
     check.findings.retain(|finding| !standing.withdrawals.explains(finding));
     Ok(Verified {
         ok: check.findings.is_empty(),
@@ -191,9 +194,7 @@ impl Check<'_> {
         let found = catalog::verify_version(stores, dataset, version, of_sources).await?;
         self.findings.extend(found);
         for source in lost {
-            let hint = "the version was made of it, and it is not there: restore it";
-            let finding = Finding::blocking(FindingKind::Missing, hint).at(source);
-            self.findings.push(finding.of_version(Some(version)));
+            self.findings.push(catalog::lost_source(source, version));
         }
         Ok(())
     }
@@ -202,6 +203,7 @@ impl Check<'_> {
     async fn strangers(&mut self) -> Result<(), Failure> {
         let mut walk = self.stores.walk(&BTreeSet::from([Zone::Other]));
         let mut known = BTreeSet::new();
+        self.findings.extend(self.stores.misplaced().await?);
         while let Some(walked) = walk.try_next().await? {
             let top = walked.name().split('/').next().unwrap_or_default().to_owned();
             if known.insert(top.clone()) {

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 
 use super::layout;
-use crate::model::Zone;
+use crate::model::{Finding, FindingKind, Zone};
 use crate::store::{Store, StoreError, Walked};
 
 /// The canonical stores: one, or some zones each in a store of its own. Keys are the same in
@@ -79,5 +79,77 @@ impl CanonicalStores {
             walks.push(self.of_zone(Zone::Other).walk_without("", skip.into()));
         }
         futures::stream::iter(walks).flatten().boxed()
+    }
+
+    /// What lies in a store beside the zones that are read there: nothing else looks at it. One
+    /// finding for each folder.
+    pub(crate) async fn misplaced(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = Vec::new();
+        for store in self.all() {
+            let is_default = store.identity() == self.default.identity();
+            let served = |zone: Zone| self.of_zone(zone).identity() == store.identity();
+            let (own, foreign): (Vec<_>, Vec<_>) =
+                ORDER.iter().partition(|(zone, _)| served(*zone));
+            // Beside the zones lies what belongs to none, which the walk meets where it is read.
+            let walks: Vec<_> = if is_default || served(Zone::Other) {
+                foreign.iter().map(|(_, folder)| store.walk(folder)).collect()
+            } else {
+                let skip = own.iter().map(|(_, folder)| (*folder).to_owned()).collect();
+                vec![store.walk_without("", skip)]
+            };
+            let mut met: BTreeMap<String, u64> = BTreeMap::new();
+            let mut walk = futures::stream::iter(walks).flatten();
+            while let Some(walked) = walk.try_next().await? {
+                let top = walked.name().split('/').next().unwrap_or_default();
+                *met.entry(top.to_owned()).or_default() += 1;
+            }
+            findings.extend(met.into_iter().map(|(top, count)| misplaced(store, &top, count)));
+        }
+        Ok(findings)
+    }
+}
+
+fn misplaced(store: &Store, top: &str, count: u64) -> Finding {
+    let hint = format!(
+        "it lies in {}, which is read for other zones: nothing looks at it; move it to its store",
+        store.url()
+    );
+    let s = if count == 1 { "" } else { "s" };
+    let finding = Finding::warning(FindingKind::Extra, hint).at(top);
+    finding.differs("nothing", format!("{count} object{s}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Location;
+
+    #[tokio::test]
+    async fn what_lies_beside_the_zones_of_a_store_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            Store::open(&Location::of_path(&path).unwrap()).unwrap()
+        };
+        let stores = CanonicalStores::new(open("all"), [(Zone::Raw, open("raw"))].into());
+        for key in ["all/catalog/d/v/dcat.jsonld", "all/notes.txt", "raw/raw/d/a/manifest.json"] {
+            let path = folder.path().join(key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"x").unwrap();
+        }
+        assert_eq!(stores.misplaced().await.unwrap(), []);
+        for key in ["all/raw/d/a/x", "all/raw/d/a/y", "raw/notes.txt", "raw/catalog/d/v/z"] {
+            let path = folder.path().join(key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"x").unwrap();
+        }
+        let found = stores.misplaced().await.unwrap();
+        let told: Vec<_> = found
+            .iter()
+            .map(|f| (f.key.as_deref().unwrap(), f.actual.as_deref().unwrap(), f.blocks()))
+            .collect();
+        let wanted = [("raw", "2 objects"), ("catalog", "1 object"), ("notes.txt", "1 object")];
+        assert_eq!(told, wanted.map(|(key, actual)| (key, actual, false)));
     }
 }

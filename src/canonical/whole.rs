@@ -1,6 +1,8 @@
 //! Everything that is checked of canonical stores against a snapshot: objects, ledger, catalogs.
 
 use super::catalogs::Catalogs;
+use super::cited::cited;
+use super::filter::Filter;
 use super::known::Known;
 use super::ledger::{self, AnchoredHead, HeadDocument};
 use super::manifest::{Manifest, ShardRef};
@@ -19,6 +21,7 @@ pub(crate) async fn verify_whole(
     if verify.filter.holds(ledger::HEAD) {
         verified.findings.extend(ledger_findings(verify, manifest).await?);
     }
+    let everything = *verify.filter == Filter::default();
     let meant = |shard: &ShardRef| verify.filter.may_hold(shard);
     let catalogs = Catalogs {
         stores: verify.stores,
@@ -26,10 +29,16 @@ pub(crate) async fn verify_whole(
         shards: &manifest.shards,
         meant: &meant,
     };
-    let mut found = catalogs.findings(&verified.findings).await?;
+    let mut found = Vec::new();
+    catalogs.findings(&verified.findings, &mut found).await?;
     found.retain(|finding| !verify.withdrawals.explains(finding));
     let known = Known::of(verify.backup, manifest).await?;
     verified.findings.extend(known.judge(found));
+    if everything {
+        verified.findings.extend(verify.stores.misplaced().await?);
+        let cited = cited(verify.stores, verify.withdrawals, &verified.findings).await?;
+        verified.findings.extend(cited);
+    }
     verified.ok = verified.findings.is_empty();
     Ok(verified)
 }

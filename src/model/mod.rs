@@ -27,7 +27,7 @@ pub use outputs::{
 };
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use progress::{Board, Meter, Reading};
-pub use proof::{Covers, Proof, Verdict};
+pub use proof::{Covers, MadeOf, Proof, Verdict};
 pub use reading::{Bound, GeometryColumns, OnBadRow, ReadAs, Repair};
 pub use redact::{Redact, Touched};
 pub use sink::{

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
+use super::{DatasetVersionId, Finding, PolicyLabel};
 
 /// What a proof covers, in words and fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +44,18 @@ pub struct Proof {
     pub proof_at: DateTime<Utc>,
     /// What it covers.
     pub covers: Covers,
+    /// What the generation was made of; a rollback judges by it. Older proofs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<MadeOf>,
+}
+
+/// What a generation was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MadeOf {
+    /// The dataset versions, through other jobs too, each under the label that counted.
+    pub versions: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,
+    /// How many withdrawals were known then.
+    pub withdrawals: u64,
 }
 
 /// What a gate says. What could not be evaluated is shut.

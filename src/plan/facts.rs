@@ -44,6 +44,9 @@ pub(crate) struct Facts {
     /// The list of withdrawals, where the environment has one.
     #[serde(default)]
     pub(crate) withdrawals: Option<ListFacts>,
+    /// The versions that it erases as a whole, and of which nothing is left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) erased: Vec<DatasetVersionId>,
 }
 
 /// What is known of the list of withdrawals.

@@ -105,6 +105,15 @@ pub(crate) enum GateParams {
         /// How many entries the list has.
         entries: u64,
     },
+    /// Never open: nothing is left of what the job reads, since it was erased as a whole.
+    Erased {
+        /// The job.
+        job: JobId,
+        /// The datasets that it reads and that have no version any more.
+        datasets: Vec<String>,
+        /// The versions that were erased and are not there: theirs among them.
+        versions: Vec<DatasetVersionId>,
+    },
     /// The strictest label of a job's inputs may go where the job would take it: decided when
     /// compiled.
     Policy {
@@ -121,13 +130,14 @@ pub(crate) enum GateParams {
 
 impl GateParams {
     /// The gate's id, as in receipts: `manifest`, `ledger`, `canonical-intact/<version>`,
-    /// `withdrawals`, `policy/<job>`.
+    /// `withdrawals`, `erased/<job>`, `policy/<job>`.
     pub(crate) fn id(&self) -> String {
         match self {
             Self::Manifest => "manifest".to_owned(),
             Self::Ledger => "ledger".to_owned(),
             Self::Withdrawals { .. } => "withdrawals".to_owned(),
             Self::CanonicalIntact { version } => format!("canonical-intact/{version}"),
+            Self::Erased { job, .. } => format!("erased/{job}"),
             Self::Policy { job, .. } => format!("policy/{job}"),
         }
     }
@@ -205,6 +215,9 @@ pub(crate) struct ProveParams {
     pub(crate) sink: Sink,
     /// What it reads, pinned.
     pub(crate) inputs: Vec<ResolvedInput>,
+    /// The label of each dataset version that it is made of.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,
     /// Whether a proof on record is trusted for a generation that is complete already.
     pub(crate) trust_record: bool,
 }
@@ -221,6 +234,9 @@ pub(crate) struct DecideParams {
     /// Rollback: only the jobs that the last cutover switched, all of them.
     #[serde(default)]
     pub(crate) last_set: bool,
+    /// Rollback: the label of each version that is there, as it counts now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,
 }
 
 /// A job that may go live.
@@ -234,4 +250,12 @@ pub(crate) struct Candidate {
     pub(crate) sink: Sink,
     /// The jobs that it is derived from.
     pub(crate) needs: Vec<JobId>,
+    /// Who reads it.
+    #[serde(default = "everybody")]
+    pub(crate) audience: Audience,
+}
+
+/// Of a graph that does not say who reads a projection: anybody.
+fn everybody() -> Audience {
+    Audience::Public
 }

@@ -80,6 +80,7 @@ pub(super) fn facts() -> Facts {
         reprove: false,
         keep: false,
         withdrawals: None,
+        erased: Vec::new(),
         editions: BTreeMap::new(),
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn compare(
         proven: canonical == projected,
         proof_at: at,
         covers,
+        made_of: None,
     }
 }
 

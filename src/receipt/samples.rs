@@ -122,6 +122,7 @@ fn proof() -> Proof {
         proven: true,
         proof_at: time(20),
         covers: Covers::of("every column of every row", ["name"]),
+        made_of: None,
     }
 }
 

@@ -1,19 +1,20 @@
 //! Where the rows of a rebuild come from: SQL over verified datasets, or another projection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::execution::SendableRecordBatchStream;
 
+use super::record_evidence::{self, Cites};
 use super::record_labels::{self, Held};
 use super::{GateOutput, World, pins};
-use crate::canonical::catalog;
+use crate::canonical::catalog::{self, Offers};
 use crate::dataset::{self, Counted, Expectation, Session, Wanted};
 use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::model::{
     Artifact, Code, Column, ColumnType, DatasetVersion, DatasetVersionId, Failure, Finding,
-    FindingKind, InputRows, JobId, Sink, TableSink, TilesSink, Zone,
+    FindingKind, InputRows, JobId, PolicyLabel, Sink, TableSink, TilesSink, Zone,
 };
 use crate::plan::{RebuildParams, ResolvedInput};
 use crate::projection::{graph, tiles};
@@ -106,12 +107,38 @@ async fn from_datasets(
     let rows = match sink {
         Sink::Graph(_) => graph::source(rows, spill),
         Sink::Search(_) => {
+            let public = params.label.is_some_and(PolicyLabel::is_public);
+            let offers = offers(world, &params.inputs).await?;
+            let rows =
+                record_evidence::guard(rows, Cites { job: params.job.clone(), public, offers });
             let (job, label, audience) = (params.job.clone(), params.label, params.audience);
             record_labels::guard(rows, Held { job, label, audience })
         }
         _ => rows,
     };
     Ok(Source { rows, inputs_have_rows, read, findings })
+}
+
+/// What the catalogs of all versions that a job reads offer as evidence.
+async fn offers(world: &World, inputs: &[ResolvedInput]) -> Result<Offers, Failure> {
+    let mut versions = BTreeSet::new();
+    for input in inputs {
+        match input {
+            ResolvedInput::Dataset { dataset, version, .. } => {
+                versions.insert((dataset, version));
+            }
+            ResolvedInput::Catalog { versions: all } => {
+                versions.extend(all.iter().map(|(dataset, version, _)| (dataset, version)));
+            }
+            ResolvedInput::Projection { .. } => {}
+        }
+    }
+    let mut offers = Offers::default();
+    for (dataset, version) in versions {
+        let (_, _, documents) = catalog::read_version(&world.canonical, dataset, version).await?;
+        offers.add(&documents);
+    }
+    Ok(offers)
 }
 
 fn input_rows(dataset: &str, version: &DatasetVersionId, counted: Counted) -> InputRows {

@@ -17,7 +17,7 @@ use crate::canonical::{
     sealed_embargo, snapshot_content,
 };
 use crate::digest::Digest;
-use crate::model::{Code, Failure, PolicyLabel, RunMode, Zone};
+use crate::model::{Code, DatasetVersionId, Failure, PolicyLabel, RunMode, Zone};
 use crate::plan::{Environment, Facts, Part, SnapshotFacts, VersionFacts, ZoneFacts};
 use crate::postgres;
 use crate::projection::{graph, postgis, search, tiles};
@@ -46,6 +46,7 @@ pub(super) async fn facts(
         reprove: request.reprove,
         keep: request.keep,
         withdrawals: None,
+        erased: Vec::new(),
         editions: BTreeMap::new(),
     };
     let withdrawals = world.withdrawals().await?;
@@ -67,8 +68,14 @@ pub(super) async fn facts(
             facts.versions = versions_in_place(world).await?;
             facts.live = editions::live(world, request).await?;
         }
-        RunMode::Rollback => facts.live = editions::live(world, request).await?,
+        RunMode::Rollback => {
+            // What went live under a label that is stricter now may not go live again.
+            facts.versions = versions_in_place(world).await?;
+            facts.live = editions::live(world, request).await?;
+        }
     }
+    let there = |version: &&DatasetVersionId| facts.versions.iter().any(|v| v.version == **version);
+    facts.erased = withdrawals.erased_versions().filter(|v| !there(v)).cloned().collect();
     tighten(&mut facts, withdrawals)?;
     Ok((facts, not_covered))
 }

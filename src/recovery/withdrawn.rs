@@ -4,27 +4,74 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::TryStreamExt;
+
 use super::places::{self, Place};
+use super::setting::Setting;
 use super::world::World;
 use crate::canonical::Withdrawals;
-use crate::model::{Code, Failure, RunMode};
+use crate::journal::{EventKind, RunSummary};
+use crate::model::{Code, Failure, RunId};
 use crate::plan::{ListFacts, StoreSpec};
 
 impl World {
-    /// All that was withdrawn; nothing where the environment has no list. A rollback moves no
-    /// data and asks for none.
+    /// All that was withdrawn; nothing where the environment has no list.
     pub(crate) async fn withdrawals(&self) -> Result<&Arc<Withdrawals>, Failure> {
         self.withdrawn.get_or_try_init(|| self.read_withdrawals()).await
     }
 
     async fn read_withdrawals(&self) -> Result<Arc<Withdrawals>, Failure> {
-        match &self.setting.environment.withdrawals {
-            Some(spec) if self.setting.mode != RunMode::Rollback => {
-                Ok(Arc::new(of_plan(spec, &self.setting.plan).await?))
-            }
-            _ => Ok(Arc::default()),
+        let list = match &self.setting.environment.withdrawals {
+            Some(spec) => of_plan(spec, &self.setting.plan).await?,
+            None => Withdrawals::default(),
+        };
+        if let Some((run, former)) = self.former_list().await?
+            && former.entries > 0
+            && !list.goes_on_from(&former.digest)
+        {
+            return Err(shorter(run, &former, &list));
         }
+        Ok(Arc::new(list))
     }
+
+    /// The list of the newest other run of this plan and environment that had one.
+    async fn former_list(&self) -> Result<Option<(RunId, ListFacts)>, Failure> {
+        let ours = &self.setting;
+        let of_environment = |run: &RunSummary| run.run != self.run && run.environment == ours.name;
+        for run in self.journal.runs().await?.into_iter().filter(of_environment) {
+            let Some(setting) = self.setting_of(run.run).await? else { continue };
+            if setting.plan == ours.plan
+                && let Some(list) = setting.withdrawals
+            {
+                return Ok(Some((run.run, list)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The setting of a run; `None` where it never started, or is of a form that is not known.
+    async fn setting_of(&self, run: RunId) -> Result<Option<Setting>, Failure> {
+        let first = self.journal.replay(run).try_next().await?;
+        let Some(EventKind::RunStarted(info)) = first.map(|event| event.kind) else {
+            return Ok(None);
+        };
+        let bytes = self.journal.get(&info.request.setting).await?;
+        Ok(serde_json::from_slice(&bytes).ok())
+    }
+}
+
+/// A list only grows: one that lost entries would bring back what was erased.
+fn shorter(run: RunId, former: &ListFacts, list: &Withdrawals) -> Failure {
+    let (was, is) = (former.entries, list.entries());
+    let what = match list.digest() {
+        None => "the plan names no list of withdrawals any more".to_owned(),
+        Some(_) if is < was => format!("the list of withdrawals has only {is} entries"),
+        Some(_) => "the list of withdrawals does not begin with what it said before".to_owned(),
+    };
+    let message =
+        format!("gate withdrawals is shut: {what}, and run {run} knew one of {was} entries");
+    Failure::permanent(Code::GateShut, message)
+        .hint("put the whole list back where the plan says it is: entries are only ever appended")
 }
 
 /// Reads the list that an environment names; paths are relative to the plan's folder.

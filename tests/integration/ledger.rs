@@ -70,14 +70,19 @@ fn rewind(root: &Path, count: usize) {
 
 /// Appends a record as the platform itself would.
 fn append(root: &Path, day: &str) {
+    append_about(root, day, "dcat://another@history", &[]);
+}
+
+/// The same, of an event that rests on evidence. Gives the record's key.
+fn append_about(root: &Path, day: &str, subject: &str, evidence: &[&str]) -> String {
     let records = chain(root);
     let mut record = BTreeMap::from([
         ("actor", json!({"principal": "kfm-pipeline", "role": "publisher"})),
         ("audit_ref", json!(format!("kfm://run/{}", records.len()))),
         ("event_type", json!("publish")),
-        ("evidence_refs", json!([])),
+        ("evidence_refs", json!(evidence)),
         ("prev_hash", records[records.len() - 1].1["event_hash"].clone()),
-        ("subject", json!("dcat://another@history")),
+        ("subject", json!(subject)),
         ("timestamp", json!(format!("{day}T12:00:00Z"))),
     ]);
     let hash = Sha256::digest(serde_json::to_vec(&record).unwrap());
@@ -86,6 +91,7 @@ fn append(root: &Path, day: &str) {
     let key = format!("audit/ledger/records/{}/{}/{day}/publish_{hex}.json", &day[..4], &day[..7]);
     write(&root.join(&key), &serde_json::to_string(&record).unwrap());
     put_head(root, &key, &json!(record), records.len() + 1);
+    key
 }
 
 fn gate<'a>(receipt: &'a Value, id: &str) -> &'a Value {
@@ -194,4 +200,66 @@ fn a_signature_is_not_checked_and_a_plan_that_requires_it_is_told() {
     assert_eq!(kinds(&receipt), [("ledger-signature-unchecked", "blocks")]);
     let sealed = fs::read(bench.path("origin").join(format!("{HEAD}.sig"))).unwrap();
     assert_eq!(fs::read(bench.canonical().join(format!("{HEAD}.sig"))).unwrap(), sealed);
+}
+
+#[test]
+fn a_signature_that_is_required_shuts_the_ledger_before_anything_is_built() {
+    for (signed, kind) in
+        [(true, "ledger-signature-unchecked"), (false, "ledger-signature-missing")]
+    {
+        let bench = Bench::new();
+        let signature = bench.path("origin").join(format!("{HEAD}.sig"));
+        if !signed {
+            fs::remove_file(signature).unwrap();
+        }
+        bench.seal();
+        let plan = bench.path("plans/kansas.yaml");
+        let text = fs::read_to_string(&plan).unwrap();
+        fs::write(&plan, text.replace("signatures: report", "signatures: require")).unwrap();
+        // Nothing is at the target yet: what counts is what the snapshot brings.
+        let receipt = bench.receipt(1, &["rehearse"]);
+        let shut = gate(&receipt, "ledger");
+        assert_eq!(shut["open"], false, "{receipt:#}");
+        assert!(shut["evidence"].as_str().unwrap().contains(kind), "{shut:#}");
+        assert!(kinds(&receipt).contains(&(kind, "blocks")), "{receipt:#}");
+        let words = receipt["not_covered"].to_string();
+        assert!(!words.contains("signature"), "{words}");
+        for projection in receipt["projections"].as_array().unwrap() {
+            assert_eq!(projection["outcome"], "blocked", "{projection:#}");
+        }
+        let run = receipt["run_id"].as_str().unwrap();
+        let text = bench.run(&["status", run]).stdout;
+        assert!(text.contains("signature"), "{text}");
+    }
+}
+
+#[test]
+fn evidence_that_leads_nowhere_warns_and_history_of_what_is_gone_is_not_asked() {
+    let bench = Bench::new();
+    let origin = bench.path("origin");
+    let airports = "dcat://ks_airports@2026-02.c4f9633b";
+    let good = [airports, "stac://ks_airports/items/ks_airports", "graph://kfm/airport/KICT"];
+    append_about(&origin, "2026-02-12", airports, &good);
+    // What is not about a dataset version is not followed.
+    let own = ["prov://kfm://run/nowhere"];
+    append_about(&origin, "2026-02-12", "kfm://environment/dev", &own);
+    bench.json(&["verify", "origin"]).expect(0);
+    let bad = ["stac://ks_airports/items/none", "dcat://ks_airports@2020-01.abcd1234", "nothing"];
+    let key = append_about(&origin, "2026-02-13", airports, &bad);
+    let verified = bench.json(&["verify", "origin"]).expect(1).json();
+    let told = verified["findings"].as_array().unwrap().iter();
+    let mut told: Vec<_> = told
+        .map(|f| {
+            assert_eq!((&f["kind"], &f["severity"]), (&json!("dangling-link"), &json!("warns")));
+            assert_eq!(f["key"], json!(key));
+            f["actual"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    told.sort();
+    let mut bad = bad.map(str::to_owned);
+    bad.sort();
+    assert_eq!(told, bad);
+    // A recovery is not held back by history.
+    bench.try_to_seal();
+    bench.receipt(0, &["rehearse"]);
 }

@@ -10,6 +10,7 @@
 
 mod answer_key;
 mod architecture;
+mod bad_rows;
 mod bench;
 mod by_hand;
 mod cutover;

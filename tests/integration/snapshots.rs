@@ -88,7 +88,11 @@ fn a_snapshot_is_chosen_by_time_and_a_suspect_one_by_name_only() {
     let none = bench.json(&["verify", BACKUP, "--as-of", before]).expect(1).json();
     assert_eq!(none["error"]["code"], "snapshot-missing", "{none:#}");
     let by_name = ["rehearse", "--snapshot", suspect["snapshot"].as_str().unwrap()];
-    assert_eq!(bench.receipt(0, &by_name)["snapshot"], suspect["snapshot"]);
+    // What was made of the raw object is held back: its manifest and its receipt say another.
+    let receipt = bench.receipt(1, &by_name);
+    assert_eq!(receipt["snapshot"], suspect["snapshot"]);
+    assert_eq!(outcome(&receipt, "postgis/counties").as_deref(), Some("blocked"), "{receipt:#}");
+    assert_eq!(outcome(&receipt, "postgis/airports").as_deref(), Some("rebuilt"), "{receipt:#}");
 }
 
 #[test]

@@ -227,3 +227,93 @@ fn an_embargo_ends_by_its_date() {
     let after = bench.receipt(0, &["rehearse"]);
     assert_eq!(outcomes(&after, "blocked"), [""; 0], "{after:#}");
 }
+
+#[test]
+fn a_list_that_lost_entries_stops_everything() {
+    let edges = erase(EDGES);
+    let bench = bench(&[erase(AIRPORTS), edges.clone()]);
+    let known = bench.receipt(1, &["rehearse"])["run_id"].as_str().unwrap().to_owned();
+    write(&bench, &[erase(AIRPORTS)]);
+    refused(&bench, "only 1 entries");
+    refused(&bench, &known);
+    write(&bench, &[edges.clone(), erase(AIRPORTS), relabel("2026-02.d1c078f2", "restricted")]);
+    refused(&bench, "does not begin with what it said before");
+    edit_plan(&bench, "      withdrawals: { url: ../fixtures/withdrawals.ndjson }\n", |_| {
+        String::new()
+    });
+    for mode in ["restore", "rehearse", "rebuild"] {
+        let refused = bench.json(&[&[mode], &PLAN[..]].concat()).expect(1).json();
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(message.contains("names no list of withdrawals any more"), "{message}");
+    }
+    edit_plan(&bench, "      rehearse_every: 90d\n", |line| {
+        format!("{line}      withdrawals: {{ url: ../fixtures/withdrawals.ndjson }}\n")
+    });
+    write(&bench, &[erase(AIRPORTS), edges, erase("raw/ks_airports/none/a")]);
+    bench.receipt(1, &["rehearse"]);
+}
+
+#[test]
+fn a_version_that_its_owner_erased_blocks_a_rebuild_of_what_reads_it() {
+    let bench = bench(&[]);
+    bench.receipt(0, &["restore"]);
+    let erased = r#"{"dataset_version_id":"2026-02.02951798","action":"erase","at":"2026-03-01T00:00:00Z","reason":"asked"}"#;
+    write(&bench, &[erased.to_owned()]);
+    for zone in ["processed", "catalog", "releases"] {
+        fs::remove_dir_all(bench.canonical().join(zone).join("ks_county_adjacency")).unwrap();
+    }
+    let receipt = bench.receipt(1, &["rebuild"]);
+    assert_eq!(receipt["outcome"], "partial", "{receipt:#}");
+    assert_eq!(outcomes(&receipt, "blocked"), ["graph/kansas"], "{receipt:#}");
+    let gates = receipt["gates"].as_array().unwrap();
+    let shut: Vec<_> = gates.iter().filter(|gate| gate["open"] == false).collect();
+    assert_eq!(shut.len(), 1, "{shut:#?}");
+    assert_eq!(shut[0]["id"], "erased/graph/kansas");
+    let found = receipt["findings"].as_array().unwrap();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((&found[0]["kind"], &found[0]["severity"]), (&"withdrawn".into(), &"blocks".into()));
+    assert_eq!(found[0]["blocks"], serde_json::json!(["graph/kansas"]));
+    // A name that nothing was ever known by is an error of the plan, where nothing was erased.
+    write(&bench, &[erased.to_owned(), erase(EDGES)]);
+    let job = bench.path("rebuild/postgis/airports.yaml");
+    let text = fs::read_to_string(&job).unwrap();
+    let wrong = "dataset: ks_airports\n      version: 2026-02.c4f9633c";
+    fs::write(&job, text.replace("dataset: ks_airports", wrong)).unwrap();
+    let refused = bench.json(&[&["rebuild"], &PLAN[..]].concat()).expect(2).json();
+    assert!(refused.to_string().contains("has no version `2026-02.c4f9633c`"), "{refused:#}");
+}
+
+#[test]
+fn a_rollback_puts_nothing_live_that_was_withdrawn_or_restricted_since() {
+    let bench = bench(&[]);
+    bench.receipt(0, &["restore"]);
+    let sql = bench.path("rebuild/postgis/places.sql");
+    let text = fs::read_to_string(&sql).unwrap();
+    fs::write(&sql, format!("{text}\nORDER BY 1\n")).unwrap();
+    // The tiles are made of the places, the airports and others.
+    bench.receipt(0, &["rebuild", "--only", "postgis/places"]);
+    let pointers = || fs::read_dir(bench.path(".coppice/dev/projections/live")).unwrap().count();
+    let before = pointers();
+    let restricted = relabel("2026-02.d1c078f2", "restricted");
+    for (lines, kinds) in [
+        (vec![erase(AIRPORTS)], vec!["withdrawn"]),
+        (vec![erase(AIRPORTS), restricted], vec!["policy-denied", "withdrawn"]),
+    ] {
+        write(&bench, &lines);
+        let receipt = bench.receipt(1, &["rollback"]);
+        let found = findings(&receipt);
+        let found: Vec<_> =
+            found.iter().map(|(kind, severity, _)| (&**kind, &**severity)).collect();
+        let wanted: Vec<_> = kinds.into_iter().map(|kind| (kind, "blocks")).collect();
+        assert_eq!(found, wanted, "{receipt:#}");
+        for finding in receipt["findings"].as_array().unwrap() {
+            // The table of places is governed, and may hold what is restricted.
+            assert_eq!(finding["blocks"], serde_json::json!(["tiles/kansas"]), "{finding:#}");
+        }
+        let steps = receipt["steps"].as_array().unwrap();
+        let decide = steps.iter().find(|step| step["id"] == "cutover/decide").unwrap();
+        let message = decide["failure"]["message"].as_str().unwrap();
+        assert!(message.contains("tiles/kansas may not go live again"), "{message}");
+        assert_eq!(pointers(), before, "something went live");
+    }
+}

@@ -7,6 +7,9 @@ use super::rdf::Rdf;
 use crate::canonical::json;
 use crate::model::{DatasetVersionId, Finding, FindingKind};
 
+/// What is expected of a document first of all: else nothing of it can be verified.
+pub(crate) const PARSES: &str = "a document that parses";
+
 /// What a document is for, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
@@ -86,20 +89,20 @@ impl Documents {
     }
 
     fn add(&mut self, key: &str, role: Role, bytes: &Bytes, findings: &mut Vec<Finding>) {
-        let mut invalid = |hint: String| {
-            findings.push(Finding::blocking(FindingKind::SchemaInvalid, hint).at(key));
-        };
+        let invalid = |hint: String| Finding::blocking(FindingKind::SchemaInvalid, hint).at(key);
+        let unparsed = |hint: String| invalid(hint).differs(PARSES, "one that does not");
         let json = json::parse(bytes).unwrap_or_else(|error| {
-            invalid(format!("the document is no JSON: {error}"));
+            findings.push(unparsed(format!("the document is no JSON: {error}")));
             Value::Null
         });
         if matches!(role, Role::Dcat | Role::Prov) && !json.is_null() {
             match Rdf::read(key, json.clone()) {
                 Ok((rdf, problems)) => {
-                    problems.into_iter().for_each(&mut invalid);
+                    findings.extend(problems.into_iter().map(invalid));
                     *(if role == Role::Dcat { &mut self.dcat } else { &mut self.prov }) = Some(rdf);
                 }
-                Err(why) => invalid(format!("the document is no JSON-LD that can be read: {why}")),
+                Err(why) => findings
+                    .push(unparsed(format!("the document is no JSON-LD that can be read: {why}"))),
             }
         }
         let spec = (role == Role::Receipt).then(|| json::member(bytes, "spec")).flatten();

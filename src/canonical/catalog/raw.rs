@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::CatalogError;
+use super::documents::PARSES;
 use super::formats::Format;
 use super::parts::Listed;
 use super::schema::Schemas;
@@ -35,7 +36,8 @@ pub(crate) fn check_raw(
         }
         Err(error) => {
             let hint = format!("the document is no JSON: {error}");
-            check.findings.push(Finding::blocking(FindingKind::SchemaInvalid, hint).at(&check.key));
+            let finding = Finding::blocking(FindingKind::SchemaInvalid, hint).at(&check.key);
+            check.findings.push(finding.differs(PARSES, "one that does not"));
         }
     }
     Ok(check.findings)

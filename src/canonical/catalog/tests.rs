@@ -56,7 +56,8 @@ impl Bench {
         let digests: Arc<Digests> = Arc::new(move |key: &str| {
             bytes.get(key).filter(|_| !key.starts_with("catalog/")).copied()
         });
-        verify(&self.platform.stores(), &versions, digests).await.unwrap()
+        let sources = async |_| Ok(Sources::default());
+        verify(&self.platform.stores(), &versions, digests, sources).await.unwrap()
     }
 
     pub(super) async fn kinds(&self) -> Vec<K> {

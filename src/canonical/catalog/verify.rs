@@ -9,34 +9,58 @@ use super::reference::iri_of;
 use super::{CatalogError, Digests, Documents, check, read_version};
 use crate::canonical::CanonicalStores;
 use crate::digest::BothDigests;
-use crate::model::{DatasetVersionId, Failure, Finding};
+use crate::model::{DatasetVersionId, Failure, Finding, FindingKind};
 
 /// Versions checked at once.
 const VERSIONS: usize = 4;
+
+/// What is known of the objects that a version was made of.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// What they hash to.
+    pub(crate) digests: HashMap<String, BothDigests>,
+    /// Those that are not there.
+    pub(crate) lost: Vec<String>,
+}
+
+/// That an object is not there of which a version was made.
+pub(crate) fn lost_source(key: String, version: &DatasetVersionId) -> Finding {
+    let hint = "the version was made of it, and it is not there: restore it";
+    Finding::blocking(FindingKind::Missing, hint).at(key).of_version(Some(version))
+}
 
 /// Proves the catalogs of these versions: every document parses and keeps its schema, every link
 /// between DCAT, STAC, PROV, receipt and artifacts closes, every checksum is that of the bytes,
 /// and nothing derives from itself, also through other versions.
 ///
-/// The bytes were hashed before; `digests` says what they are. Versions are read and checked a few
-/// at once, so memory holds the documents of those only, and of all of them the steps of their
+/// The bytes were hashed before; `digests` says what those of the versions are, and `sources` what
+/// those of other objects are that documents speak of. Versions are read and checked a few at
+/// once, so memory holds the documents of those only, and of all of them the steps of their
 /// provenance.
-pub(crate) async fn verify(
+pub(crate) async fn verify<F>(
     stores: &CanonicalStores,
     versions: &[(String, DatasetVersionId)],
     digests: Arc<Digests>,
-) -> Result<Vec<Finding>, CatalogError> {
+    sources: impl Fn(BTreeSet<String>) -> F,
+) -> Result<Vec<Finding>, Failure>
+where
+    F: Future<Output = Result<Sources, Failure>>,
+{
+    let sources = &sources;
     let checks = futures::stream::iter(versions.to_vec()).map(|(dataset, version)| {
         let digests = Arc::clone(&digests);
         async move {
             let (_, mut findings, documents) = read_version(stores, &dataset, &version).await?;
+            let Sources { digests: others, lost } = sources(documents.sources()).await?;
+            findings.extend(lost.into_iter().map(|key| lost_source(key, &version)));
             let checked = tokio::task::spawn_blocking(move || {
                 let steps = documents.lineage();
-                check(&documents, &*digests).map(|found| (found, steps))
+                let of_key = move |key: &str| digests(key).or_else(|| others.get(key).copied());
+                check(&documents, &of_key).map(|found| (found, steps))
             });
-            let (found, steps) = checked.await??;
+            let (found, steps) = checked.await.map_err(CatalogError::from)??;
             findings.extend(found);
-            Ok::<_, CatalogError>((findings, (dataset, version), steps))
+            Ok::<_, Failure>((findings, (dataset, version), steps))
         }
     });
     let mut checks = checks.buffered(VERSIONS);

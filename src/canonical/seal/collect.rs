@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::gathered::{Gathered, MOST};
 use crate::canonical::backup::{BackupError, BackupStore};
 use crate::canonical::layout::{is_mutable, part_of};
 use crate::canonical::manifest::{ShardRef, State};
@@ -14,7 +15,7 @@ pub(super) struct Collector {
     open: BTreeMap<String, Vec<Entry>>,
     unknown: BTreeSet<String>,
     pub(super) shards: Vec<ShardRef>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Gathered,
     pub(super) objects_copied: u64,
     pub(super) bytes_copied: u64,
     pub(super) objects_reused: u64,
@@ -27,7 +28,7 @@ impl Collector {
             open: BTreeMap::new(),
             unknown: BTreeSet::new(),
             shards: Vec::new(),
-            findings: Vec::new(),
+            findings: Gathered::new(MOST),
             objects_copied: 0,
             bytes_copied: 0,
             objects_reused: 0,
@@ -89,7 +90,7 @@ impl Collector {
 
     /// What could not be read, or had changed or gone and may not, makes it suspect.
     pub(super) fn state(&self) -> State {
-        if self.findings.iter().any(Finding::blocks) { State::Suspect } else { State::Clean }
+        if self.findings.blocks() { State::Suspect } else { State::Clean }
     }
 
     /// Names what the former snapshot had and the walk did not meet, where that may not be.

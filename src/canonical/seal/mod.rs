@@ -5,6 +5,7 @@ mod checks;
 mod collect;
 mod copy;
 mod former;
+mod gathered;
 mod growth;
 mod met;
 mod outcome;

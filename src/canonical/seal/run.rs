@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::collect::Collector;
 use super::copy::{CopyError, PIECES, copy};
 use super::former::Former;
+use super::gathered::Gathered;
 use super::growth::Ledger;
 use super::met::{Met, with_former};
 use super::places::{check_places, source};
@@ -70,24 +71,28 @@ async fn seal_announced(
     };
     sealer.walk(former, &mut collected).await?;
     collected.finish().await?;
+    collected.findings.extend(from.misplaced().await?);
     if collected.shards.is_empty() {
         let message = format!("failed to seal {}: it holds no object", source.store);
         return Err(Failure::permanent(Code::Usage, message).hint("check the URL after --from"));
     }
-    let mut known = options.known_findings;
+    let state = collected.state();
+    let mut findings = std::mem::replace(&mut collected.findings, Gathered::new(0));
     if options.catalogs {
         let shards = &collected.shards;
         let catalogs = Catalogs { stores: from, backup: to, shards, meant: &|_| true };
-        known.extend(catalogs.findings(&collected.findings).await?);
+        let known = findings.kept().to_vec();
+        catalogs.findings(&known, &mut findings).await?;
     }
+    findings.extend(options.known_findings);
     let manifest = Manifest {
         version: manifest::VERSION,
-        state: collected.state(),
+        state,
         as_of,
         sealed_at: Utc::now(),
         source,
         ledger_head: ledger.head,
-        known_findings: [std::mem::take(&mut collected.findings), known].concat(),
+        known_findings: findings.finish(),
         all_findings: None,
         shards: std::mem::take(&mut collected.shards),
         plan_files: plan_files(to, options.plan_files).await?,
@@ -261,18 +266,18 @@ impl Sealer<'_> {
         }
     }
 
-    /// The head document is taken as it was read at first.
+    /// The head document and its signature are taken as they were read at first.
     async fn open(
         &self,
         store: &Store,
         key: &str,
     ) -> Result<Option<(Meta, ByteStream)>, StoreError> {
-        match &self.ledger.document {
-            Some((bytes, meta)) if meta.key == key => {
+        match self.ledger.document(key) {
+            Some((bytes, meta)) => {
                 let all: Option<Result<Bytes, _>> = (!bytes.is_empty()).then(|| Ok(bytes.clone()));
                 Ok(Some((meta.clone(), futures::stream::iter(all).boxed())))
             }
-            _ => store.stream(key, None).await,
+            None => store.stream(key, None).await,
         }
     }
 
@@ -301,7 +306,7 @@ impl Sealer<'_> {
     }
 }
 
-fn unreadable(name: &str, why: String) -> Finding {
+pub(super) fn unreadable(name: &str, why: String) -> Finding {
     let hint = "it is not in the snapshot; make it readable, or give it another name";
     let finding = Finding::blocking(FindingKind::Unreadable, hint).at(name);
     let version = version_of(name).map(|(_, version)| version);

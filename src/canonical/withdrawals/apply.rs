@@ -1,9 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::WithdrawalError;
 use super::list::{self, Meaning};
 use crate::canonical::layout::media_type;
-use crate::digest::Digest;
+use crate::digest::{Blake3Hasher, Digest};
 use crate::model::{DatasetVersionId, Finding, FindingKind, PolicyLabel};
 use crate::store::Store;
 
@@ -17,11 +17,14 @@ const STILL_HERE: &str =
 /// All that was withdrawn; empty where an environment has no list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Withdrawals {
-    keys: BTreeSet<String>,
-    versions: BTreeSet<DatasetVersionId>,
+    /// What was erased, each with the number of its entry.
+    keys: BTreeMap<String, u64>,
+    versions: BTreeMap<DatasetVersionId, u64>,
     labels: BTreeMap<DatasetVersionId, Vec<(usize, PolicyLabel)>>,
     entries: u64,
     digest: Option<Digest>,
+    /// The digests of the list as it was after each of its lines.
+    former: HashSet<Digest>,
 }
 
 impl Withdrawals {
@@ -37,7 +40,14 @@ impl Withdrawals {
 
     fn parse(bytes: &[u8], url: &str) -> Result<Self, WithdrawalError> {
         let mut all = Self { digest: Some(Digest::blake3(bytes)), ..Self::default() };
-        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let mut hasher = Blake3Hasher::default();
+        all.former.insert(hasher.finish());
+        for (index, whole) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let line = whole.strip_suffix(b"\n").unwrap_or(whole);
+            for part in [line, &whole[line.len()..]] {
+                hasher.update(part);
+                all.former.insert(hasher.finish());
+            }
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
@@ -49,8 +59,10 @@ impl Withdrawals {
             })?;
             all.entries += 1;
             match meaning {
-                Meaning::EraseKey(key) => drop(all.keys.insert(key)),
-                Meaning::EraseVersion(version) => drop(all.versions.insert(version)),
+                Meaning::EraseKey(key) => drop(all.keys.entry(key).or_insert(all.entries)),
+                Meaning::EraseVersion(version) => {
+                    all.versions.entry(version).or_insert(all.entries);
+                }
                 Meaning::Relabel(version, label) => all.relabel(line_number, version, label)?,
             }
         }
@@ -85,21 +97,40 @@ impl Withdrawals {
         self.digest
     }
 
+    /// Whether the list begins with all that a former one said.
+    pub(crate) fn goes_on_from(&self, former: &Digest) -> bool {
+        self.former.contains(former)
+    }
+
+    /// The versions that were erased as a whole.
+    pub(crate) fn erased_versions(&self) -> impl Iterator<Item = &DatasetVersionId> {
+        self.versions.keys()
+    }
+
+    /// Whether something that a projection may be made of was erased of a version, as a whole or
+    /// by an entry after the first `known` ones.
+    pub(crate) fn erased_since(&self, version: &DatasetVersionId, known: u64) -> bool {
+        let of_version = |(key, number): (&String, &u64)| {
+            *number > known && is_readable(key) && version_in(key).as_ref() == Some(version)
+        };
+        self.erases_version(version) || self.keys.iter().any(of_version)
+    }
+
     /// Whether a version was erased as a whole.
     pub(crate) fn erases_version(&self, version: &DatasetVersionId) -> bool {
-        self.versions.contains(version)
+        self.versions.contains_key(version)
     }
 
     /// Whether an object was erased, by itself or with its version.
     pub(crate) fn erases(&self, key: &str) -> bool {
-        self.keys.contains(key)
+        self.keys.contains_key(key)
             || (!self.versions.is_empty()
-                && version_in(key).is_some_and(|version| self.versions.contains(&version)))
+                && version_in(key).is_some_and(|version| self.versions.contains_key(&version)))
     }
 
     /// The erased keys below a prefix that the list names one by one.
     pub(crate) fn erased_below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        let from = self.keys.range(prefix.to_owned()..).map(String::as_str);
+        let from = self.keys.range(prefix.to_owned()..).map(|(key, _)| key.as_str());
         from.take_while(move |key| key.starts_with(prefix))
     }
 
@@ -122,6 +153,16 @@ impl Withdrawals {
             current = Some(to);
         }
         Ok(current)
+    }
+
+    /// The stricter of a label and of what a version was relabelled to.
+    pub(crate) fn at_least(
+        &self,
+        version: &DatasetVersionId,
+        label: Option<PolicyLabel>,
+    ) -> Option<PolicyLabel> {
+        let relabelled = self.labels.get(version).and_then(|labels| labels.last());
+        relabelled.map_or(label, |(_, to)| label.map(|label| label.max(*to)))
     }
 
     /// Whether a version that has (or had) these keys is whole without what was erased of it: its
@@ -152,6 +193,11 @@ impl Withdrawals {
             _ => false,
         }
     }
+}
+
+/// Whether jobs read what has this key: artifacts and catalogs.
+fn is_readable(key: &str) -> bool {
+    key.starts_with("catalog/") || key.split('/').nth(3) == Some("artifacts")
 }
 
 /// The version in the key of an artifact, a document or a release.
@@ -241,6 +287,37 @@ mod tests {
     }
 
     #[test]
+    fn a_list_goes_on_from_what_it_was_and_from_nothing_else() {
+        let [one, two] =
+            ["raw/d/1/a", CSV].map(|key| line(&format!(r#""action":"erase","key":"{key}""#)));
+        let digest = |text: &str| Digest::blake3(text.as_bytes());
+        let all = list(&[one.clone(), two.clone(), String::new()]).unwrap();
+        for former in ["", &one, &format!("{one}\n"), &format!("{one}\n{two}\n")] {
+            assert!(all.goes_on_from(&digest(former)), "{former}");
+        }
+        for other in [&one[..40], &two, &format!("{one}\n{two}\n{one}"), "\n"] {
+            assert!(!all.goes_on_from(&digest(other)), "{other}");
+        }
+        assert!(!Withdrawals::default().goes_on_from(&digest(&one)));
+    }
+
+    #[test]
+    fn what_was_erased_since_counts_only_where_jobs_read() {
+        let erase = |what: &str| line(&format!(r#""action":"erase",{what}"#));
+        let all = list(&[
+            erase(&format!(r#""key":"{CSV}""#)),
+            erase(r#""key":"processed/d/2026-03.aaaaaaaa/qa/validation_report.json""#),
+            erase(r#""dataset_version_id":"2026-04.aaaaaaaa""#),
+        ])
+        .unwrap();
+        let since = |version: &str, known| all.erased_since(&version.parse().unwrap(), known);
+        assert!(since("2026-02.aaaaaaaa", 0));
+        assert!(!since("2026-02.aaaaaaaa", 1), "it was built without it");
+        assert!(!since("2026-03.aaaaaaaa", 0));
+        assert!(since("2026-04.aaaaaaaa", 3), "nothing is built of a version without its data");
+    }
+
+    #[test]
     fn a_version_does_without_what_it_has_in_another_form() {
         let erased =
             |key: &str| list(&[line(&format!(r#""action":"erase","key":"{key}""#))]).unwrap();
@@ -285,6 +362,8 @@ mod tests {
             let sound = declared.is_some() && order.is_sorted();
             let last = all.tighten(&version(), declared, declared).ok();
             prop_assert_eq!(last, sound.then(|| labels.last().copied()));
+            let strict = all.at_least(&version(), declared);
+            prop_assert!(strict.is_none_or(|label| Some(label) >= declared && Some(&label) >= labels.last()));
             let other = "2026-03.aaaaaaaa".parse().unwrap();
             prop_assert_eq!(all.tighten(&other, declared, declared).unwrap(), declared);
         }

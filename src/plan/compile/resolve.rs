@@ -28,6 +28,8 @@ pub(super) struct ResolvedJob {
     pub(super) versions: BTreeMap<DatasetVersionId, Lineage>,
     /// The strictest label of those; `None` is missing or unknown.
     pub(super) label: Option<PolicyLabel>,
+    /// The datasets that it reads of which nothing is left, since they were erased as a whole.
+    pub(super) erased: Vec<String>,
 }
 
 /// What a job inherits from a dataset version.
@@ -58,6 +60,7 @@ impl ResolvedJob {
             needs: needs(job).cloned().collect(),
             versions: BTreeMap::new(),
             label: None,
+            erased: Vec::new(),
         }
     }
 
@@ -83,7 +86,7 @@ pub(super) fn jobs(plan: &LoadedPlan, facts: &Facts) -> Result<Vec<ResolvedJob>,
     let mut done: BTreeMap<&JobId, ResolvedJob> = BTreeMap::new();
     let mut problems = Vec::new();
     for (id, job) in &order {
-        match one(id, job, facts, &done) {
+        match one(id, job, plan, facts, &done) {
             Ok(job) => drop(done.insert(id, job)),
             Err(found) => problems.extend(found),
         }
@@ -133,12 +136,13 @@ fn needs(job: &LoadedJob) -> impl Iterator<Item = &JobId> {
 fn one(
     id: &JobId,
     job: &LoadedJob,
+    plan: &LoadedPlan,
     facts: &Facts,
     done: &BTreeMap<&JobId, ResolvedJob>,
 ) -> Result<ResolvedJob, Vec<Problem>> {
     let spec = &job.job.spec;
     let mut resolved = ResolvedJob::bare(id, job);
-    let mut problems = Vec::new();
+    let (mut problems, mut complete) = (Vec::new(), true);
     for (index, input) in spec.inputs.iter().enumerate() {
         match input {
             Input::Dataset { dataset, alias, version, read } => {
@@ -153,12 +157,24 @@ fn one(
                             read: read.clone(),
                         });
                     }
+                    Err(_) if was_erased(dataset, version.as_deref(), facts) => {
+                        resolved.erased.push(dataset.clone());
+                    }
                     Err(problem) => problems.push(*problem),
                 }
             }
             Input::Projection { projection } => {
-                // One that is not there has a problem of its own.
-                let Some(needed) = done.get(projection) else { return Err(problems) };
+                let Some(needed) = done.get(projection) else {
+                    // One that is there and could not be resolved has a problem of its own.
+                    if !plan.jobs.contains_key(projection) {
+                        let message = format!("`{projection}` is not among the jobs of this run");
+                        let at = format!("spec/inputs/{index}/projection");
+                        let hint = "take it up in the plan, or leave this job out".to_owned();
+                        problems.push(job.source.problem(&at, message).hint(hint));
+                    }
+                    complete = false;
+                    continue;
+                };
                 resolved.versions.extend(needed.versions.clone());
                 resolved.inputs.push(ResolvedInput::Projection {
                     job: projection.clone(),
@@ -172,7 +188,7 @@ fn one(
             }
         }
     }
-    if !problems.is_empty() {
+    if !problems.is_empty() || !complete {
         return Err(problems);
     }
     resolved.label = strictest(resolved.versions.values().map(|lineage| lineage.label));
@@ -229,6 +245,14 @@ fn choose<'a>(dataset: &str, wanted: Option<&str>, facts: &'a Facts) -> Option<&
     match wanted {
         Some(wanted) => held.find(|v| v.version.as_str() == wanted),
         None => held.max_by_key(|v| (v.released, &v.version)),
+    }
+}
+
+/// Whether a version that is not there may be one that was erased as a whole.
+fn was_erased(dataset: &str, wanted: Option<&str>, facts: &Facts) -> bool {
+    match wanted {
+        Some(wanted) => facts.erased.iter().any(|version| version.as_str() == wanted),
+        None => !facts.erased.is_empty() && facts.versions.iter().all(|v| v.dataset != dataset),
     }
 }
 

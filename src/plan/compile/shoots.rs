@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
+
 use super::resolve::ResolvedJob;
 use super::roots;
 use super::steps::{Steps, ended, id, segment, succeeded};
-use crate::model::{PolicyLabel, RunMode};
+use crate::model::{DatasetVersionId, PolicyLabel, RunMode};
 use crate::plan::{
     Candidate, DecideParams, Facts, GateParams, PlanSpec, ProveParams, RebuildParams, StepKind,
-    When,
+    VersionFacts, When,
 };
 
 /// Rows a second that a rebuild is reckoned with: query, COPY and digest, debug builds too.
@@ -13,6 +15,13 @@ const BUILD_RATE: u64 = 100_000;
 /// The steps that regrow and prove the projections.
 pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mode: RunMode) {
     for job in jobs {
+        if !job.erased.is_empty() {
+            let (job, datasets) = (job.id.clone(), job.erased.clone());
+            let words = format!("{} was erased", datasets.join(", "));
+            let params = GateParams::Erased { job, datasets, versions: facts.erased.clone() };
+            roots::gate(steps, &params, vec![succeeded(&["fence"])], &words);
+            continue;
+        }
         let params = GateParams::Policy {
             job: job.id.clone(),
             label: job.label,
@@ -27,6 +36,7 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
             succeeded(&["gate", "manifest"]),
             succeeded(&["gate", "ledger"]),
             succeeded(&["gate", "policy", name]),
+            succeeded(&["gate", "erased", name]),
         ];
         let intact = |version| succeeded(&["gate", "canonical-intact", &segment(version)]);
         after.extend(job.versions.keys().map(intact));
@@ -42,7 +52,7 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 inputs: job.inputs.clone(),
                 audience: job.audience,
                 label: job.label,
-                labels: job.versions.iter().map(|(v, held)| (v.clone(), held.label)).collect(),
+                labels: labels(job),
                 expect: job.expect.clone(),
                 on_bad_row: job.on_bad_row,
             })
@@ -55,11 +65,16 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 generation: job.generation,
                 sink: job.sink.clone(),
                 inputs: job.inputs.clone(),
+                labels: labels(job),
                 trust_record: mode == RunMode::Rebuild && !facts.reprove,
             })
             .action("read it back, compare digests")
             .estimate(estimate);
     }
+}
+
+fn labels(job: &ResolvedJob) -> BTreeMap<DatasetVersionId, Option<PolicyLabel>> {
+    job.versions.iter().map(|(version, held)| (version.clone(), held.label)).collect()
 }
 
 fn policy_words(job: &ResolvedJob) -> String {
@@ -92,12 +107,15 @@ pub(super) fn cut_over(
         generation: (!rollback).then_some(job.generation),
         sink: job.sink.clone(),
         needs: job.needs.clone(),
+        audience: job.audience,
     });
+    let now = |v: &VersionFacts| (v.version.clone(), v.label(facts.policy_date));
     let params = DecideParams {
         policy: spec.cutover,
         jobs: candidates.collect(),
         rollback,
         last_set: rollback && facts.only.is_empty(),
+        labels: facts.versions.iter().filter(|_| rollback).map(now).collect(),
     };
     let words = if rollback { "choose the former generations" } else { "choose what goes live" };
     let decided = || succeeded(&["cutover", "decide"]);

@@ -448,3 +448,35 @@ fn another_edition_of_a_job_renames_it_and_what_is_made_of_it() {
     let changed: Vec<_> = changed.iter().map(|(job, _)| job.as_str()).collect();
     assert_eq!(changed, ["postgis/places", "tiles/kansas"]);
 }
+
+#[test]
+fn a_job_whose_need_is_not_in_the_run_is_a_problem_with_its_place() {
+    let mut plan = kansas();
+    plan.jobs.remove(&job("postgis/airports"));
+    let problems = compile(&plan, &facts(), RunMode::Rehearse).unwrap_err();
+    let texts: Vec<String> = problems.iter().map(|problem| format!("{problem:?}")).collect();
+    assert_eq!(problems.len(), 1, "{texts:?}");
+    assert!(texts[0].contains("tiles/kansas.yaml:"), "{texts:?}");
+    assert!(texts[0].contains("`postgis/airports` is not among the jobs of this run"), "{texts:?}");
+    assert!(problems[0].line > 0, "{texts:?}");
+}
+
+#[test]
+fn a_job_that_reads_what_was_erased_as_a_whole_is_shut_out_and_no_other() {
+    let mut facts = facts();
+    let gone = facts.versions.iter().position(|v| v.dataset == "ks_county_adjacency").unwrap();
+    let gone = facts.versions.remove(gone);
+    let unknown = compile(&kansas(), &facts, RunMode::Rebuild).unwrap_err();
+    assert!(format!("{unknown:?}").contains("ks_county_adjacency"), "{unknown:?}");
+    facts.erased = vec![gone.version];
+    let graph = graph(&facts, RunMode::Rebuild);
+    assert_eq!(ids(&graph, "gate/erased/"), ["gate/erased/graph/kansas"]);
+    let after = &step(&graph, "rebuild/graph/kansas").after;
+    assert!(after.iter().any(|(id, _)| id.as_str() == "gate/erased/graph/kansas"), "{after:?}");
+    assert!(
+        step(&graph, "rebuild/search/kansas")
+            .after
+            .iter()
+            .all(|(id, _)| { !id.as_str().starts_with("gate/erased") })
+    );
+}

@@ -21,6 +21,7 @@ fn proof(proven: bool) -> Proof {
         proven,
         proof_at: Utc::now(),
         covers: Covers::of::<String>("all", []),
+        made_of: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::engine::{Action, StepContext};
 use crate::model::{Code, DecideOutput, DecidedChange, Failure, JobId, Output, ProveOutput};
 use crate::plan::{Candidate, CutoverPolicy, DecideParams, StepSpec};
 use crate::projection::{Change, LastSwitch};
-use crate::recovery::{World, params};
+use crate::recovery::{World, params, rollback};
 
 struct Decide {
     params: DecideParams,
@@ -73,7 +73,7 @@ impl Decide {
         if self.params.last_set {
             found = last_set(found);
         }
-        let mut set = Vec::new();
+        let (mut set, mut denied) = (Vec::new(), Vec::new());
         for (candidate, from, last) in found {
             let Some(to) = last.and_then(|last| last.former) else {
                 return Err(Failure::permanent(
@@ -82,9 +82,10 @@ impl Decide {
                 )
                 .hint("nothing was changed; leave the job out with --only of the others"));
             };
+            denied.extend(rollback::denied(&self.world, &self.params, candidate, to).await?);
             set.push(change(candidate, from, Some(to)));
         }
-        Ok(set)
+        if denied.is_empty() { Ok(set) } else { Err(rollback::refused(denied)) }
     }
 
     async fn prepare(&self, set: &[Change]) -> Result<(), Failure> {
@@ -145,7 +146,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::{GraphSink, RunId, Sink};
+    use crate::model::{Audience, GraphSink, RunId, Sink};
 
     fn candidate(job: &str, needs: &[&str]) -> Candidate {
         Candidate {
@@ -153,6 +154,7 @@ mod tests {
             generation: None,
             sink: Sink::Graph(GraphSink { graph_profile_version: 1 }),
             needs: needs.iter().map(|n| n.parse().unwrap()).collect(),
+            audience: Audience::Governed,
         }
     }
 

@@ -55,7 +55,7 @@ impl Gate {
             GateParams::CanonicalIntact { version } => concerns(finding, version),
             GateParams::Ledger => true,
             // Findings about objects shut the gates of their versions, not of everything.
-            GateParams::Manifest | GateParams::Policy { .. } => false,
+            GateParams::Manifest | GateParams::Policy { .. } | GateParams::Erased { .. } => false,
             // Those of versions shut the gates of their versions.
             GateParams::Withdrawals { .. } => {
                 finding.kind == FindingKind::Withdrawn && finding.dataset_version_id.is_none()
@@ -68,6 +68,7 @@ impl Gate {
             GateParams::Policy { job, label, audience, allowed: false } => {
                 Some(denied(job, *label, *audience))
             }
+            GateParams::Erased { job, datasets, versions } => Some(erased(job, datasets, versions)),
             _ => None,
         }
     }
@@ -100,6 +101,7 @@ impl Gate {
             GateParams::Withdrawals { entries } => {
                 format!("{entries} entries read, nothing that was erased is left{warned}")
             }
+            GateParams::Erased { .. } => "nothing is left to build it of".to_owned(),
             GateParams::Policy { label, audience, .. } => {
                 format!("label {} may reach {}", label_name(*label), audience.name())
             }
@@ -144,6 +146,20 @@ fn denied(job: &JobId, label: Option<PolicyLabel>, audience: Audience) -> Findin
     );
     let mut finding = Finding::blocking(FindingKind::PolicyDenied, hint)
         .differs("public or public_generalized", label_name(label));
+    finding.blocks = vec![job.to_string()];
+    finding
+}
+
+fn erased(job: &JobId, datasets: &[String], versions: &[DatasetVersionId]) -> Finding {
+    let names = datasets.join(", ");
+    let hint = format!(
+        "{job} reads {names}, of which no version is left: leave the job out of the plan, or \
+         publish a new version"
+    );
+    let versions: Vec<_> = versions.iter().map(DatasetVersionId::as_str).collect();
+    let actual = format!("nothing; erased as a whole: {}", versions.join(", "));
+    let mut finding = Finding::blocking(FindingKind::Withdrawn, hint)
+        .differs(format!("a version of {names}"), actual);
     finding.blocks = vec![job.to_string()];
     finding
 }

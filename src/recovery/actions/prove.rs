@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use crate::digest::MultisetDigest;
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, Output, Proof, ProveOutput, RebuildOutput};
+use crate::model::{Code, Failure, MadeOf, Output, Proof, ProveOutput, RebuildOutput};
 use crate::plan::{ProveParams, StepSpec};
 use crate::projection::{Generation, Projection};
 use crate::proof;
@@ -29,7 +29,9 @@ impl Action for Prove {
         let rebuilt = self.rebuilt(cx)?;
         let target = self.world.targets.of(&self.params.sink).await?;
         let generation = self.generation();
-        if let Some(proof) = rebuilt.unchanged.filter(|_| self.params.trust_record)
+        // One that does not say what it was made of is made anew.
+        let on_record = rebuilt.unchanged.filter(|proof| proof.made_of.is_some());
+        if let Some(proof) = on_record.filter(|_| self.params.trust_record)
             && target.count(&generation).await? == proof.rows
         {
             return Output::of(&ProveOutput { job: self.params.job.clone(), proof });
@@ -42,6 +44,8 @@ impl Action for Prove {
         }
         let evidence = evidence::gather(&self.world, &self.params, &generation).await?;
         evidence.add_to(&mut proof.covers);
+        let withdrawals = self.world.setting.withdrawals.as_ref().map_or(0, |list| list.entries);
+        proof.made_of = Some(MadeOf { versions: self.params.labels.clone(), withdrawals });
         target.record(&generation, &proof).await?;
         Output::of(&ProveOutput { job: self.params.job.clone(), proof })
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::canonical::{Known, catalog};
+use crate::canonical::catalog::Sources;
+use crate::canonical::{Known, acquisitions, catalog, sealed_digests};
 use crate::digest::BothDigests;
 use crate::engine::{Action, StepContext};
-use crate::model::{DatasetVersionId, Failure, Output, VerifyOutput};
+use crate::model::{DatasetVersionId, Failure, Finding, Output, VerifyOutput, Zone};
 use crate::plan::{StepSpec, VerifyCatalogParams};
 use crate::recovery::{VerifiedOutput, World, params, pins};
 
@@ -32,7 +33,10 @@ impl Action for VerifyCatalog {
         };
         let redactor = self.world.redactor.clone();
         let lookup = Arc::new(move |key: &str| known.get(&redactor.name_of(key)).copied());
-        let mut found = catalog::verify(&self.world.canonical, &self.whole(cx), lookup).await?;
+        let (stores, versions) = (&self.world.canonical, self.whole(cx));
+        let sources = |keys| self.raw(cx, keys);
+        let mut found = catalog::verify(stores, &versions, lookup, sources).await?;
+        found.extend(self.acquisitions(cx).await?);
         // What was withdrawn is not missing: its own finding says what became of it.
         let withdrawals = self.world.withdrawals().await?;
         found.retain(|finding| !withdrawals.explains(finding));
@@ -52,6 +56,35 @@ impl VerifyCatalog {
         Ok(Known::of(backup, &backup.manifest(snapshot).await?).await?)
     }
 
+    /// What raw objects hash to, as far as they were restored and nothing is wrong with them.
+    async fn raw(&self, cx: &StepContext, mut keys: BTreeSet<String>) -> Result<Sources, Failure> {
+        let Some(snapshot) = &self.params.snapshot else { return Ok(Sources::default()) };
+        let findings = cx.inputs.values().flat_map(|output| &output.findings);
+        let wrong: BTreeSet<&str> = findings.filter_map(|found| found.key.as_deref()).collect();
+        let World { redactor, setting, .. } = &*self.world;
+        keys.retain(|key| {
+            Zone::of_key(key) == Zone::Raw
+                && setting.filter.holds(key)
+                && !wrong.contains(redactor.name_of(key).as_str())
+        });
+        let backup = self.world.backup()?;
+        let digests =
+            sealed_digests(backup, &backup.manifest(snapshot).await?.shards, &keys).await?;
+        let lost = keys.into_iter().filter(|key| !digests.contains_key(key)).collect();
+        Ok(Sources { digests, lost })
+    }
+
+    /// Holds the acquisitions that were restored against their manifests.
+    async fn acquisitions(&self, cx: &StepContext) -> Result<Vec<Finding>, Failure> {
+        let Some(snapshot) = &self.params.snapshot else { return Ok(Vec::new()) };
+        let known: Vec<_> =
+            cx.inputs.values().flat_map(|output| output.findings.iter().cloned()).collect();
+        let world = &self.world;
+        let (backup, filter) = (world.backup()?, &world.setting.filter);
+        let manifest = backup.manifest(snapshot).await?;
+        acquisitions(&world.canonical, backup, &manifest.shards, filter, &known).await
+    }
+
     /// The versions that nothing is wrong with so far: the others are shut already, and of
     /// objects that were kept out a catalog could only repeat that they are not there.
     fn whole(&self, cx: &StepContext) -> Vec<(String, DatasetVersionId)> {
@@ -65,8 +98,7 @@ impl VerifyCatalog {
     }
 }
 
-/// What the objects that were verified hash to, by the names of their pins. Raw objects too:
-/// provenance leads to them.
+/// What the objects that were verified hash to, by the names of their pins.
 async fn digests(cx: &StepContext) -> Result<HashMap<String, BothDigests>, Failure> {
     let mut known = HashMap::new();
     for output in cx.inputs.values() {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::canonical::ledger::{self, AnchoredHead, HeadDocument, LedgerReport, Signature};
+use crate::canonical::ledger::{
+    self, AnchoredHead, HeadDocument, LedgerReport, Signature, Standing,
+};
 use crate::engine::{Action, StepContext};
 use crate::model::{Failure, Finding, FindingKind, Output, VerifyOutput, Zone};
-use crate::plan::{SignaturePolicy, StepSpec, VerifyLedgerParams};
-use crate::recovery::{LedgerOutput, RestoredLedger, World, params};
+use crate::plan::{Part, SignaturePolicy, StepSpec, VerifyLedgerParams};
+use crate::recovery::{LedgerOutput, RestoredLedger, World, params, shards};
 
 struct VerifyLedger {
     params: VerifyLedgerParams,
@@ -24,7 +26,8 @@ pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action
 impl Action for VerifyLedger {
     async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
         let anchor = self.anchor().await?;
-        let document = match self.params.snapshot {
+        // A snapshot that was sealed without a head brings none.
+        let document = match anchor {
             Some(_) => HeadDocument::YetToCome,
             None => HeadDocument::Expected,
         };
@@ -34,6 +37,7 @@ impl Action for VerifyLedger {
         let held = anchor.as_ref().filter(|_| forked.is_empty());
         let report = ledger::verify(store, held, document).await?;
         let known = cx.inputs.values().find_map(|input| input.read::<RestoredLedger>().ok());
+        let signature = self.signature(&report).await?;
         let output = LedgerOutput {
             read: VerifyOutput { objects: report.records, bytes: 0 },
             lost_head: known.and_then(|known| known.lost_head).or(report.lost_head),
@@ -41,7 +45,8 @@ impl Action for VerifyLedger {
             standing: report.standing,
             head: report.head.as_ref().map(|head| head.event_hash),
         };
-        let findings = [forked, self.findings(report)].concat();
+        let found = report.findings;
+        let findings = [forked, found, self.unsigned(signature)].concat();
         Ok(Output::of(&output)?.with_findings(findings))
     }
 }
@@ -58,12 +63,28 @@ impl VerifyLedger {
         Ok(AnchoredHead::of(&self.world.backup()?.manifest(snapshot).await?))
     }
 
-    fn findings(&self, report: LedgerReport) -> Vec<Finding> {
-        let unsigned = match self.params.signatures {
-            SignaturePolicy::Require => Some(unsigned(report.signature)),
-            SignaturePolicy::Report => None,
-        };
-        report.findings.into_iter().chain(unsigned).collect()
+    /// The signature that stands beside the head, or will: a restore brings it last, with the head.
+    async fn signature(&self, report: &LedgerReport) -> Result<Signature, Failure> {
+        let Some(snapshot) = &self.params.snapshot else { return Ok(report.signature) };
+        // A head that is kept keeps its own; beside the snapshot's what is lost comes back.
+        let kept = matches!(report.standing, Standing::Ahead | Standing::Apart);
+        if kept || (report.standing == Standing::Same && report.signature != Signature::Absent) {
+            return Ok(report.signature);
+        }
+        let backup = self.world.backup()?;
+        for shard in shards::of(&self.world, snapshot, Zone::Audit, Part::Head).await? {
+            if backup.shard(&shard).await?.iter().any(|entry| entry.key == ledger::SIGNATURE) {
+                return Ok(Signature::NotChecked);
+            }
+        }
+        Ok(Signature::Absent)
+    }
+
+    fn unsigned(&self, signature: Signature) -> Vec<Finding> {
+        match self.params.signatures {
+            SignaturePolicy::Require => vec![unsigned(signature)],
+            SignaturePolicy::Report => Vec::new(),
+        }
     }
 }
 
