@@ -11,6 +11,7 @@ mod journal;
 pub mod model;
 mod plan;
 mod postgres;
+mod process;
 mod projection;
 mod proof;
 mod receipt;

@@ -8,4 +8,4 @@ mod secret;
 pub(crate) use actor::resolve_actor;
 pub(crate) use marker::{Marker, judge};
 pub(crate) use redact::{Public, Redactor, RestrictedFile, read_restricted};
-pub(crate) use secret::SecretRef;
+pub(crate) use secret::{Secret, SecretRef};

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Period;
+use super::{CommandSpec, Period};
 use crate::model::Zone;
 
 /// A recovery plan: what to restore in which environment, which projections to regrow, and the
@@ -154,6 +154,14 @@ pub(crate) struct Environment {
     /// Where rehearsals work; else below the state directory.
     #[serde(default)]
     pub(crate) scratch: Option<StoreSpec>,
+    /// Run one after the other before the first write: stop what writes to the stores, tell people.
+    /// One that fails stops the run before anything is written.
+    #[serde(default)]
+    pub(crate) freeze: Vec<CommandSpec>,
+    /// Run one after the other once all that goes live was read back: let readers and writers in
+    /// again.
+    #[serde(default)]
+    pub(crate) enable: Vec<CommandSpec>,
     /// How old the last green rehearsal may be, such as `90d`.
     #[serde(default)]
     pub(crate) rehearse_every: Option<Period>,

@@ -36,6 +36,8 @@ pub(crate) enum Pool {
 pub(crate) enum StepKind {
     /// Checks markers and takes locks before anything is written.
     Fence,
+    /// Runs a command of the plan: before the first write, or once all is live.
+    Command,
     /// Copies objects of a zone out of the snapshot, verified while written.
     RestoreObjects,
     /// Copies the ledger's records, the head last.

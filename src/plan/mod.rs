@@ -1,6 +1,7 @@
 //! What should happen? The YAML documents, their validation, and the recovery graph made of them.
 
 mod check;
+mod command;
 mod compile;
 mod document;
 mod facts;
@@ -22,6 +23,7 @@ mod secrets;
 mod shape;
 mod source;
 
+pub(crate) use command::CommandSpec;
 pub(crate) use compile::compile;
 pub(crate) use document::*;
 pub(crate) use facts::*;

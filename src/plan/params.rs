@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CutoverPolicy, Expect, SignaturePolicy};
+use super::{CommandSpec, CutoverPolicy, Expect, SignaturePolicy};
 use crate::digest::Digest;
 use crate::model::{Audience, DatasetVersionId, JobId, OnBadRow, PolicyLabel, ReadAs, Sink, Zone};
 
@@ -85,6 +85,35 @@ pub(crate) struct VerifyLedgerParams {
     pub(crate) snapshot: Option<Digest>,
     /// How the head's signature is held.
     pub(crate) signatures: SignaturePolicy,
+}
+
+/// `Command`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CommandParams {
+    /// When it is run.
+    pub(crate) phase: Phase,
+    /// What is run.
+    pub(crate) command: CommandSpec,
+}
+
+/// When a plan's command is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Phase {
+    /// Before the first write.
+    Freeze,
+    /// Once all that goes live was read back.
+    Enable,
+}
+
+impl Phase {
+    /// The name in plans and step ids.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Enable => "enable",
+        }
+    }
 }
 
 /// `Gate`.

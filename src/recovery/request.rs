@@ -218,6 +218,7 @@ fn not_covered_of(request: &Request, jobs: NotCovered) -> Vec<String> {
     list.extend(jobs.into_iter().map(|(job, why)| format!("{job}: {why}")));
     if request.mode == RunMode::Rehearse {
         list.push("the environment's own targets and their credentials".to_owned());
+        list.extend(commands_of(request));
     }
     if request.mode != RunMode::Rollback
         && request.plan.plan.spec.signatures == SignaturePolicy::Report
@@ -225,4 +226,13 @@ fn not_covered_of(request: &Request, jobs: NotCovered) -> Vec<String> {
         list.push("the signature of the ledger's head: not checked".to_owned());
     }
     list
+}
+
+/// The commands that only a run on the environment's own targets runs.
+fn commands_of(request: &Request) -> Vec<String> {
+    let Ok(environment) = request.plan.environment(&request.env) else { return Vec::new() };
+    let freeze = environment.freeze.iter().map(|command| ("freeze", command));
+    let all = freeze.chain(environment.enable.iter().map(|command| ("enable", command)));
+    all.map(|(phase, command)| format!("{phase}/{}: not run in a rehearsal", command.name))
+        .collect()
 }

@@ -13,6 +13,7 @@ mod architecture;
 mod bad_rows;
 mod bench;
 mod by_hand;
+mod commands;
 mod cutover;
 mod damage;
 mod drift;

@@ -65,6 +65,13 @@ impl Check<'_> {
             }
         }
         self.withdrawals(&at, environment);
+        for (phase, all) in [("freeze", &environment.freeze), ("enable", &environment.enable)] {
+            self.problems.extend(super::commands::commands(
+                self.source,
+                &format!("{at}/{phase}"),
+                all,
+            ));
+        }
         if let PostgisSpec::Server { secret } = &environment.postgis {
             self.reference(&format!("{at}/postgis/server/secret"), secret);
         }

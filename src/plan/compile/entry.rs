@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::resolve::{self, ResolvedJob};
 use super::steps::{Steps, id};
-use super::{name, roots, select, shoots};
+use super::{commands, name, roots, select, shoots};
 use crate::digest::Digest;
 use crate::model::{DatasetVersionId, RunMode};
 use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, StepKind};
@@ -14,7 +14,7 @@ pub(crate) fn compile(
     facts: &Facts,
     mode: RunMode,
 ) -> Result<RecoveryGraph, Vec<Problem>> {
-    plan.environment(&facts.environment).map_err(|problem| vec![problem])?;
+    let environment = plan.environment(&facts.environment).map_err(|problem| vec![problem])?;
     let broken = |message: String| vec![Problem::of_file(&plan.file, message)];
     unambiguous(plan, facts)?;
     let jobs = match mode {
@@ -26,6 +26,7 @@ pub(crate) fn compile(
     let spec = &plan.plan.spec;
     let mut steps = Steps::default();
     steps.add(id(&["fence"]), StepKind::Fence, Vec::new()).action("check markers, take locks");
+    commands::freeze(&mut steps, environment, mode);
     match (mode, &facts.snapshot) {
         (RunMode::Restore | RunMode::Rehearse, Some(snapshot)) => {
             roots::recover(&mut steps, spec, facts, snapshot);
@@ -46,6 +47,8 @@ pub(crate) fn compile(
         }
         (RunMode::Rollback, _) => shoots::cut_over(&mut steps, spec, facts, &jobs, mode),
     }
+    commands::hold_back(&mut steps, environment, mode);
+    commands::enable(&mut steps, environment, mode);
     shoots::end(&mut steps, facts, mode);
     if let Some(bug) = steps.broken.first() {
         return Err(broken(bug.clone()));

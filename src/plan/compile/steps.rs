@@ -72,6 +72,13 @@ impl Steps {
         Entry { steps: self, at }
     }
 
+    /// Has all steps of some kinds wait for another one too, which was made before them.
+    pub(super) fn wait(&mut self, before: &(StepId, When), kinds: impl Fn(StepKind) -> bool) {
+        for step in self.made.iter_mut().filter(|step| kinds(step.kind)) {
+            step.after.push(before.clone());
+        }
+    }
+
     /// All of them.
     pub(super) fn finish(self) -> Vec<StepSpec> {
         self.made

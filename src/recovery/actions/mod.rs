@@ -9,6 +9,7 @@ use crate::model::{Failure, Output, RestoreOutput};
 use crate::plan::{StepKind, StepSpec};
 
 mod clean_up;
+mod command;
 mod decide;
 mod drop_former;
 mod fence;
@@ -33,6 +34,7 @@ impl Bind for Actions {
         let world = &self.0;
         match spec.kind {
             StepKind::Fence => Ok(fence::bind(world)),
+            StepKind::Command => command::bind(spec, world),
             StepKind::RestoreObjects => restore::bind(spec, world),
             StepKind::RestoreLedger => restore_ledger::bind(spec, world),
             StepKind::VerifyObjects => verify_objects::bind(spec, world),

@@ -1,0 +1,136 @@
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use super::capture::{Captured, read};
+use super::error::ProcessError;
+use super::group::Group;
+use crate::access::Secret;
+
+/// What every program may see of our environment.
+const SHARED: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
+
+/// A program to be run.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// Its file, or a name that is looked for in `PATH`.
+    pub(crate) file: PathBuf,
+    /// Its arguments.
+    pub(crate) args: Vec<String>,
+    /// Its environment, beside `PATH`, `LANG`, `LC_ALL` and `TZ`.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Further variables, whose values it never gets to show.
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    /// The folder in which it runs.
+    pub(crate) folder: PathBuf,
+    /// How long it may take.
+    pub(crate) timeout: Duration,
+}
+
+/// A program that ended with 0.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// What it printed.
+    pub(crate) output: Captured,
+}
+
+impl Program {
+    /// Runs it to its end. Whatever the end, nothing that it started in its process group lives on.
+    pub(crate) async fn run(&self, cancel: &CancellationToken) -> Result<Ended, ProcessError> {
+        let name = self.file.display().to_string();
+        let started = Instant::now();
+        let start = |source| ProcessError::Start { program: name.clone(), source };
+        let mut child = self.command().spawn().map_err(start)?;
+        let group = child.id().and_then(Group::led_by);
+        let secrets: Vec<String> =
+            self.secrets.values().map(|secret| secret.expose().to_owned()).collect();
+        let output = tokio::spawn(output_of(child.stdout.take(), child.stderr.take(), secrets));
+        let ended = tokio::select! {
+            status = child.wait() => Some(status),
+            () = tokio::time::sleep(self.timeout) => None,
+            () = cancel.cancelled() => None,
+        };
+        end(&mut child, group, ended.is_some()).await;
+        let lost = |source| ProcessError::Lost { program: name.clone(), source };
+        let output = output.await.map_err(std::io::Error::other).map_err(lost)?.map_err(lost)?;
+        match ended {
+            Some(status) => {
+                let status = status.map_err(lost)?;
+                if status.success() {
+                    return Ok(Ended { took: started.elapsed(), output });
+                }
+                let how = how(status);
+                Err(ProcessError::Failed { program: name, how, output: Box::new(output) })
+            }
+            None if cancel.is_cancelled() => Err(ProcessError::Cancelled { program: name }),
+            None => {
+                let output = Box::new(output);
+                Err(ProcessError::TimedOut { program: name, limit: self.timeout, output })
+            }
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.file);
+        let shared = SHARED.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(shared)
+            .envs(&self.env)
+            .envs(self.secrets.iter().map(|(name, secret)| (name, secret.expose())))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+async fn output_of(
+    stdout: Option<tokio::process::ChildStdout>,
+    stderr: Option<tokio::process::ChildStderr>,
+    secrets: Vec<String>,
+) -> std::io::Result<Captured> {
+    let out = async {
+        match stdout {
+            Some(stream) => read(stream, &secrets).await,
+            None => Ok(String::new()),
+        }
+    };
+    let err = async {
+        match stderr {
+            Some(stream) => read(stream, &secrets).await,
+            None => Ok(String::new()),
+        }
+    };
+    let (stdout, stderr) = tokio::try_join!(out, err)?;
+    Ok(Captured { stdout, stderr })
+}
+
+/// Ends the whole group, and reaps the program itself, so that its id is not another's meanwhile.
+async fn end(child: &mut Child, group: Option<Group>, reaped: bool) {
+    let Some(group) = group else { return };
+    if reaped {
+        group.end().await;
+    } else {
+        let (_gone, _status) = tokio::join!(group.end(), child.wait());
+    }
+}
+
+fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown status".to_owned(),
+    }
+}
