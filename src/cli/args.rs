@@ -105,7 +105,12 @@ pub(crate) enum Command {
     Init(EnvArgs),
     /// Validate a plan and probe whether a run could start; changes nothing.
     Check(EnvArgs),
-    /// Print the compiled recovery graph, its digest and what each step would do.
+    /// Print the compiled recovery graph, and what each step would do; `--dry-run` prints the same.
+    ///
+    /// The targets are looked at as the run would, and nothing is written to them: what would be
+    /// created, replaced, kept, rebuilt, switched, dropped, with counts and bytes; what is blocked,
+    /// and why; what changed since the last run of the environment. Times are those of former
+    /// runs where the journal has them.
     ///
     /// Example: coppice plan plans/kansas.yaml --env dev --mode restore --format mermaid
     Plan(PlanArgs),
@@ -267,6 +272,9 @@ pub(crate) struct RehearseArgs {
     /// Leave scratch as it is; `coppice discard` clears it.
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Print what would be done and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// The snapshot, by a prefix of its digest [default: the newest clean one]
     #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
@@ -341,4 +349,7 @@ pub(crate) struct RollbackArgs {
     /// Only this job, with its live dependants; may be given again.
     #[arg(long, value_name = "JOB")]
     pub(crate) only: Vec<JobId>,
+    /// Print what would be done and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

@@ -12,6 +12,7 @@ mod init;
 mod output;
 mod plan;
 mod plans;
+mod preview;
 mod progress;
 mod prune;
 mod reports;

@@ -2,6 +2,7 @@
 
 mod check;
 mod compile;
+mod diff;
 mod document;
 mod facts;
 mod graph;
@@ -23,6 +24,7 @@ mod shape;
 mod source;
 
 pub(crate) use compile::compile;
+pub(crate) use diff::{Difference, Differs, diff};
 pub(crate) use document::*;
 pub(crate) use facts::*;
 pub(crate) use graph::*;

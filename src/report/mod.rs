@@ -18,4 +18,4 @@ pub(crate) use lines::Lines;
 pub(crate) use logs::Logs;
 pub(crate) use summary::summary;
 pub(crate) use text::{TextFields, TextLines};
-pub(crate) use words::bytes;
+pub(crate) use words::{bytes, count, wrap};

@@ -18,6 +18,7 @@ mod fence;
 mod generated;
 mod interrupted;
 mod ledger;
+mod preview;
 mod rehearsal;
 mod secrecy;
 mod sibling;
