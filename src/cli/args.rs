@@ -103,7 +103,14 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Put the environment's markers on its targets.
     Init(EnvArgs),
-    /// Validate a plan and probe whether a run could start; changes nothing.
+    /// Validate a plan and probe whether a run could start; changes nothing on any target.
+    ///
+    /// One row for each thing that a recovery needs: credentials, stores, the newest clean snapshot
+    /// and its age, markers, grants, locks, room, the last green rehearsal, a forecast of the time.
+    /// What cannot be told counts as no. The result is kept below --state, so that the next check
+    /// says what changed.
+    ///
+    /// Example: coppice check plans/kansas.yaml --env dev
     Check(EnvArgs),
     /// Print the compiled recovery graph, and what each step would do; `--dry-run` prints the same.
     ///

@@ -46,6 +46,13 @@ fn of_step(name: &str, preview: &Preview) -> Vec<String> {
 fn beside(name: &str, words: Vec<String>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut before = name.to_owned();
+    // A word that is too long for the column, such as a path, has the whole width.
+    if words.iter().any(|line| line.chars().count() > WIDTH - WORDS) {
+        lines.push(before);
+        let whole = wrap(&words.join(" "), WIDTH - 8);
+        lines.extend(whole.iter().map(|line| format!("      {}", line.trim_start())));
+        return lines;
+    }
     if before.chars().count() + 2 > WORDS {
         lines.push(std::mem::take(&mut before));
     }
@@ -220,6 +227,8 @@ mod tests {
             "gate/policy/tiles/a: data under the label internal may not go to a public target";
         lines.extend(of_step("rebuild/tiles/a", &Preview::blocked(why)));
         preview.merge(&built);
+        let path = "file:///srv/a-folder-with-a-long-name/and-another/canonical carries no marker";
+        lines.extend(of_step("fence", &Preview::noted(path)));
         lines.extend(totals(&preview));
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:#?}");
         insta::assert_snapshot!(lines.join("\n"));

@@ -81,12 +81,12 @@ impl Content {
         for input in params.inputs {
             match input {
                 ResolvedInput::Dataset { dataset, version, artifacts, .. } => {
-                    self.input(dataset, format!("{version} ({})", artifacts.short()));
+                    self.input(dataset, &format!("{version} ({})", artifacts.short()));
                 }
                 ResolvedInput::Catalog { versions } => {
                     for (dataset, version, digest) in versions {
                         let name = format!("catalog of {dataset}");
-                        self.input(name, format!("{version} ({})", digest.short()));
+                        self.input(name, &format!("{version} ({})", digest.short()));
                     }
                 }
                 ResolvedInput::Projection { .. } => {}
@@ -95,7 +95,7 @@ impl Content {
     }
 
     /// Two jobs may read two versions of a dataset.
-    fn input(&mut self, name: String, is: String) {
+    fn input(&mut self, name: String, is: &str) {
         let known = self.inputs.entry(name).or_default();
         if known.split(", ").all(|one| one != is) {
             let gap = if known.is_empty() { "" } else { ", " };

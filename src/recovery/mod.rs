@@ -37,7 +37,7 @@ pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, RestoredLedger, 
 pub(crate) use params::{decided, params};
 pub(crate) use places::zones_of;
 pub(crate) use preview::{Foresight, Former, foresee};
-pub(crate) use readiness::{Probe, probe};
+pub(crate) use readiness::{Changed, Last, Level, Probe, last_path, probe};
 pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};
 pub(crate) use request::{Prepared, Refusal, Request, open, prepare};
 pub(crate) use scratch::discard;

@@ -2,6 +2,7 @@
 
 mod environments;
 mod jobs;
+mod places;
 mod reading;
 mod sinks;
 

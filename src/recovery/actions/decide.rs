@@ -46,7 +46,9 @@ impl Action for Decide {
                 }
                 set => set?,
             };
-            set.iter().for_each(|_| preview.add(Thing::Generation, Fate::Switch, None, None));
+            for _ in &set {
+                preview.add(Thing::Generation, Fate::Switch, None, None);
+            }
             preview.note = Some(set.iter().map(in_words).collect::<Vec<_>>().join(", "));
             return Ok(preview);
         }

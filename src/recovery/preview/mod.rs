@@ -58,8 +58,8 @@ async fn step(actions: &Actions, spec: &StepSpec, before: &Previews) -> Result<P
 
 /// What blocks a step, where that is known: the first step that cannot be done, and why.
 fn behind(spec: &StepSpec, roots: &BTreeMap<StepId, (StepId, String)>) -> Option<(StepId, String)> {
-    let needed = spec.after.iter().filter(|(_, when)| *when == When::Succeeded);
-    needed.filter_map(|(id, _)| roots.get(id)).next().cloned()
+    let mut needed = spec.after.iter().filter(|(_, when)| *when == When::Succeeded);
+    needed.find_map(|(id, _)| roots.get(id)).cloned()
 }
 
 /// A preview as it may leave the process; a projection that is blocked is counted as such.

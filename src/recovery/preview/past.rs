@@ -54,6 +54,19 @@ impl Past {
         Ok(Self { runs, mode: setting.mode })
     }
 
+    /// Reads the last recoveries of an environment, whatever is asked now.
+    pub(crate) async fn recoveries(
+        journal: &dyn Journal,
+        setting: &Setting,
+    ) -> Result<Self, Failure> {
+        Self::read(journal, &Setting { mode: RunMode::Restore, ..setting.clone() }).await
+    }
+
+    /// The states of the runs.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &RunState> {
+        self.runs.iter().map(|(state, _)| state)
+    }
+
     /// Puts the times of former runs in place of the reckoned ones: of each step the longest, for
     /// a run that found its work done already is no measure.
     pub(crate) fn estimate(&self, graph: &mut RecoveryGraph) {
