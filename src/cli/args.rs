@@ -114,11 +114,21 @@ pub(crate) enum Command {
     ///
     /// Example: coppice init plans/kansas.yaml --env stage
     Init(EnvArgs),
-    /// Validate a plan and probe whether a run could start; changes nothing.
+    /// Validate a plan and probe whether a run could start; changes nothing on any target.
     ///
-    /// Example: coppice check plans/kansas.yaml --env stage
+    /// One row for each thing that a recovery needs: credentials, stores, the newest clean snapshot
+    /// and its age, markers, grants, locks, room, the last green rehearsal, a forecast of the time.
+    /// What cannot be told counts as no. The result is kept below --state, so that the next check
+    /// says what changed.
+    ///
+    /// Example: coppice check plans/kansas.yaml --env dev
     Check(EnvArgs),
-    /// Print the compiled recovery graph, its digest and what each step would do.
+    /// Print the compiled recovery graph, and what each step would do; `--dry-run` prints the same.
+    ///
+    /// The targets are looked at as the run would, and nothing is written to them: what would be
+    /// created, replaced, kept, rebuilt, switched, dropped, with counts and bytes; what is blocked,
+    /// and why; what changed since the last run of the environment. Times are those of former
+    /// runs where the journal has them.
     ///
     /// Example: coppice plan plans/kansas.yaml --env dev --mode restore --format mermaid
     Plan(PlanArgs),
@@ -325,6 +335,9 @@ pub(crate) struct RehearseArgs {
     /// Leave scratch as it is; `coppice discard` clears it.
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Print what would be done and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// The snapshot, by a prefix of its digest [default: the newest clean one]
     #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
@@ -399,4 +412,7 @@ pub(crate) struct RollbackArgs {
     /// Only this job, with its live dependants; may be given again.
     #[arg(long, value_name = "JOB")]
     pub(crate) only: Vec<JobId>,
+    /// Print what would be done and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

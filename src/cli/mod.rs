@@ -16,6 +16,7 @@ mod output;
 mod overlap;
 mod plan;
 mod plans;
+mod preview;
 mod progress;
 mod prune;
 #[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]

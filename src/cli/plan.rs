@@ -6,11 +6,13 @@ use super::args::{Format, Global, PlanArgs, RunArgs};
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
+use super::preview;
 use super::run::{prepare, request};
 use super::state::State;
 use crate::journal::Journal;
+use crate::model::Failure;
 use crate::plan::render;
-use crate::recovery::Request;
+use crate::recovery::{Prepared, Request, foresee};
 
 /// `coppice plan`.
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Trouble> {
@@ -21,21 +23,27 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Troubl
     show(global, &state, request).await
 }
 
-/// Compiles what was asked and prints it; writes nothing.
+/// Compiles what was asked and prints what it would do; writes nothing.
 pub(super) async fn show(
     global: &Global,
     state: &State,
-    request: Request,
+    mut request: Request,
 ) -> Result<Exit, Trouble> {
+    request.dry_run = true;
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
     let prepared = prepare(request, journal).await?;
-    let graph = &prepared.graph;
-    output::plain(&match global.format {
-        Format::Text => render::text(graph),
-        Format::Json => format!("{:#}", render::json(graph)),
-        Format::Dot => render::dot(graph),
-        Format::Mermaid => render::mermaid(graph),
-    })?;
+    let shown = shown(global.format, &prepared).await;
+    // A private cluster may have been started for a look.
     prepared.world.close().await?;
+    output::plain(&shown?)?;
     Ok(Exit::Done)
+}
+
+async fn shown(format: Format, prepared: &Prepared) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Text => preview::text(&foresee(prepared).await?),
+        Format::Json => format!("{:#}", preview::json(&foresee(prepared).await?)),
+        Format::Dot => render::dot(&prepared.graph),
+        Format::Mermaid => render::mermaid(&prepared.graph),
+    })
 }

@@ -31,6 +31,9 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
     request.keep = args.keep;
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
+    if args.dry_run {
+        return plan::show(global, &state, request).await;
+    }
     let lock = Overlap::lock(state.dir(), &request.file, &request.env)?;
     go(global, &state, request, &args.run.report, Some(lock)).await
 }
@@ -74,6 +77,9 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
     let state = state(global)?;
     let mut request = request(global, RunMode::Rollback, &args.env, &args.run, &state)?;
     request.only.clone_from(&args.only);
+    if args.dry_run {
+        return plan::show(global, &state, request).await;
+    }
     go(global, &state, request, &args.run.report, None).await
 }
 
@@ -110,6 +116,7 @@ pub(super) fn request(
         existing: None,
         incident_at: None,
         keep: false,
+        dry_run: false,
         governance: Governance {
             reason: run.reason.clone(),
             actor: run.actor.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::digest::Digest;
-use crate::model::{Failure, Meter, Output, RunId, StepId};
+use crate::model::{Failure, Meter, Output, Preview, Previews, RunId, StepId};
 use crate::plan::StepSpec;
 
 /// All that names one piece of work; all that a worker elsewhere would be sent.
@@ -58,6 +58,12 @@ pub(crate) trait Action: Send + Sync {
     /// Makes the step's output of its shards' outputs, in their order. By default the only one.
     async fn join(&self, _cx: &StepContext, shards: Vec<Output>) -> Result<Output, Failure> {
         Ok(shards.into_iter().next().unwrap_or_default())
+    }
+
+    /// Says what the step would do, after steps that would do what `before` says; writes nothing.
+    /// By default there is nothing to be told: the step reads, or decides upon what it is given.
+    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+        Ok(Preview::default())
     }
 }
 

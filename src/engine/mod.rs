@@ -18,4 +18,4 @@ mod seed;
 mod tests;
 
 pub(crate) use action::{Action, Bind, Blobs, StepContext, Unit};
-pub(crate) use run::{Engine, abandon, resume, run};
+pub(crate) use run::{Engine, abandon, resume, run, stored_graph};

@@ -1,4 +1,4 @@
-//! What crosses rooms? Ids, findings, failures, proofs, verdicts and the progress board, and how what is not public is kept out of
+//! What crosses rooms? Ids, findings, failures, proofs, verdicts, previews and the progress board, and how what is not public is kept out of
 //! them.
 
 mod actor;
@@ -9,6 +9,7 @@ mod finding;
 mod ids;
 mod outputs;
 mod policy;
+mod preview;
 mod progress;
 mod proof;
 mod reading;
@@ -26,6 +27,7 @@ pub use outputs::{
     ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
+pub use preview::{Amount, Fate, Preview, Previews, Thing};
 pub use progress::{Board, Meter, Reading};
 pub use proof::{Covers, MadeOf, Proof, Verdict};
 pub use reading::{Bound, GeometryColumns, OnBadRow, ReadAs, Repair};

@@ -45,6 +45,7 @@ pub(crate) enum PlanKind {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metadata {
     /// The document's name; of a job: `<kind>/<name>`.
+    #[schemars(example = &"kansas", example = &"postgis/places")]
     pub(crate) name: String,
     /// One sentence for people.
     #[serde(default)]
@@ -56,6 +57,7 @@ pub(crate) struct Metadata {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlanSpec {
     /// The folder of the rebuild jobs, relative to the plan; every `*.yaml` below it is one.
+    #[schemars(example = &"../rebuild")]
     pub(crate) jobs: String,
     /// Which of the jobs belong to the plan; empty means all.
     #[serde(default)]
@@ -176,6 +178,7 @@ pub(crate) struct Environment {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoreSpec {
     /// `file://`, `s3://`, `gs://`, `az://`, `memory://`, or a path relative to the plan's folder.
+    #[schemars(example = &"s3://kfm-backup", example = &"../.coppice/dev/canonical")]
     pub(crate) url: String,
     /// Options of the store's client, such as `aws_endpoint`; a value or a secret reference.
     #[serde(default)]
@@ -192,6 +195,7 @@ pub(crate) enum OptionValue {
     /// Where the secret is: `env:NAME` or `file:PATH`.
     Secret {
         /// `env:NAME` or `file:PATH`.
+        #[schemars(regex(pattern = "^(env|file):.+$"), example = "env:AWS_SECRET_ACCESS_KEY")]
         secret: String,
     },
     /// A value that is no secret.
@@ -208,6 +212,7 @@ pub(crate) enum PostgisSpec {
     /// A server that somebody runs.
     Server {
         /// Where its URL is: `env:NAME` or `file:PATH`.
+        #[schemars(regex(pattern = "^(env|file):.+$"), example = "env:COPPICE_POSTGIS_URL")]
         secret: String,
     },
 }

@@ -68,27 +68,31 @@ pub(crate) fn load(path: &Path) -> Result<LoadedPlan, Vec<Problem>> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let absolute = paths::normal(&absolute);
     let base = absolute.parent().unwrap_or(&absolute).to_owned();
-    let bytes = read_file(&absolute, &path.display().to_string()).map_err(|p| vec![p])?;
+    let shown = path.display().to_string();
+    let bytes = read_file(&absolute, &shown).map_err(|p| vec![p])?;
     // Where the jobs are is only known once the plan is read.
-    let (plan, source) = parse::<RecoveryPlan>(&path.display().to_string(), &bytes)?;
-    let jobs = paths::normal(&base.join(&plan.spec.jobs));
+    let parsed = Parsed::<RecoveryPlan>::of(&shown, &bytes);
+    let Some(folder) = parsed.jobs(&bytes) else { return Err(parsed.problems) };
+    let jobs = paths::normal(&base.join(&folder));
     if !jobs.is_dir() {
-        let message = format!("no folder `{}`", plan.spec.jobs);
-        return Err(vec![source.problem("spec/jobs", message).hint(Some(format!(
-            "the folder is looked for at {}; it is relative to the plan",
-            jobs.display()
-        )))]);
+        let message = format!("no folder `{folder}`");
+        let problem = match &parsed.source {
+            Some(source) => source.problem("spec/jobs", message),
+            None => Problem::of_file(shown, message),
+        };
+        let hint = "the folder is looked for at";
+        let hint = format!("{hint} {}; it is relative to the plan", jobs.display());
+        let mut problems = parsed.problems;
+        problems.push(problem.hint(Some(hint)));
+        return Err(problems);
     }
     let root = paths::common(&base, &jobs);
     let mut files = BTreeMap::from([(paths::below(&root, &absolute), bytes)]);
-    let mut problems = Vec::new();
-    walk(&jobs, &root, &mut files, &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let mut unread = Vec::new();
+    walk(&jobs, &root, &mut files, &mut unread);
     let here = std::env::current_dir().unwrap_or_default();
     let shown = root.strip_prefix(&here).unwrap_or(&root);
-    read_shown(files, &paths::below(&root, &absolute), &root, shown)
+    read_shown(files, &paths::below(&root, &absolute), &root, shown, unread)
 }
 
 /// Makes a plan of files that are in memory already, such as those that a snapshot sealed. `root`
@@ -99,47 +103,64 @@ pub(crate) fn read(
     file: &str,
     root: &Path,
 ) -> Result<LoadedPlan, Vec<Problem>> {
-    read_shown(files, file, root, Path::new(""))
+    read_shown(files, file, root, Path::new(""), Vec::new())
 }
 
 /// `shown` stands before file names in problems, so that they can be opened from where we are.
+/// `unread` are the problems of files that could not be read.
 fn read_shown(
     files: BTreeMap<String, Bytes>,
     file: &str,
     root: &Path,
     shown: &Path,
+    unread: Vec<Problem>,
 ) -> Result<LoadedPlan, Vec<Problem>> {
     let label = |name: &str| shown.join(name).display().to_string();
     let Some(bytes) = files.get(file) else {
         return Err(vec![Problem::of_file(label(file), "the plan is not among the files")]);
     };
-    let (plan, source) = parse::<RecoveryPlan>(&label(file), bytes)?;
+    let parsed = Parsed::<RecoveryPlan>::of(&label(file), bytes);
     let base = paths::normal(&root.join(file));
     let base = base.parent().unwrap_or(root).to_owned();
-    let folder = paths::below(root, &paths::normal(&base.join(&plan.spec.jobs)));
-    let mut problems = check::plan(&plan, &source, &base);
+    let Some(folder) = parsed.jobs(bytes) else { return Err(parsed.problems) };
+    let folder = paths::below(root, &paths::normal(&base.join(folder)));
+    let mut complete = unread.is_empty();
+    let mut problems = unread;
+    problems.extend(parsed.problems);
+    let plan = parsed.value.zip(parsed.source);
+    if let Some((plan, source)) = &plan {
+        problems.extend(check::plan(plan, source, &base));
+    }
     let mut all = Vec::new();
-    let mut complete = true;
     let shape = Shape::of::<RebuildJob>();
     for (name, bytes) in files.iter().filter(|(name, _)| is_job(name, &folder, file)) {
-        match parse_as::<RebuildJob>(&shape, &label(name), bytes) {
-            Ok((job, source)) => {
-                let (sql, found) = query(&job, name, &source, &files);
-                problems.extend(found);
-                all.push(LoadedJob { job, sql, file: name.clone(), source });
-            }
-            Err(found) => {
-                complete = false;
-                problems.extend(found);
-            }
+        let parsed = Parsed::<RebuildJob>::as_shape(&shape, &label(name), bytes);
+        problems.extend(parsed.problems);
+        let Some((job, source)) = parsed.value.zip(parsed.source) else {
+            complete = false;
+            continue;
+        };
+        let (sql, found) = query(&job, name, &source, &files);
+        problems.extend(found);
+        all.push(LoadedJob { job, sql, file: name.clone(), source });
+    }
+    let jobs = check::jobs(plan.as_ref(), all, complete, &mut problems);
+    match plan {
+        Some((plan, source)) if problems.is_empty() => {
+            Ok(LoadedPlan { plan, file: file.to_owned(), jobs, files, source })
         }
+        _ => Err(in_order(problems)),
     }
-    let jobs = check::jobs(&plan, &source, all, complete, &mut problems);
-    if problems.is_empty() {
-        return Ok(LoadedPlan { plan, file: file.to_owned(), jobs, files, source });
-    }
+}
+
+/// Problems by their place; what is a secret by its form needs no second word.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    Err(problems)
+    problems.dedup_by(|b, a| {
+        let same = (&a.file, a.line, a.column) == (&b.file, b.line, b.column);
+        same && b.line > 0 && [&*a, &*b].iter().any(|one| one.message.ends_with("in plain text"))
+    });
+    problems
 }
 
 fn is_job(name: &str, folder: &str, plan: &str) -> bool {
@@ -151,28 +172,51 @@ fn ends_with(name: &str, ending: &str) -> bool {
     name.to_lowercase().ends_with(ending)
 }
 
-fn parse<T>(name: &str, bytes: &Bytes) -> Result<(T, Source), Vec<Problem>>
-where
-    T: DeserializeOwned + schemars::JsonSchema,
-{
-    parse_as(&Shape::of::<T>(), name, bytes)
+/// A document as far as it could be read, and what is wrong with its form.
+struct Parsed<T> {
+    value: Option<T>,
+    source: Option<Source>,
+    problems: Vec<Problem>,
 }
 
-fn parse_as<T: DeserializeOwned>(
-    shape: &Shape,
-    name: &str,
-    bytes: &Bytes,
-) -> Result<(T, Source), Vec<Problem>> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| vec![Problem::of_file(name, format!("is no UTF-8 text: {error}"))])?;
-    let source = Source::parse(name, text).map_err(|problem| vec![*problem])?;
-    let problems = shape.problems(&source);
-    if !problems.is_empty() {
-        return Err(problems);
+impl<T: DeserializeOwned + schemars::JsonSchema> Parsed<T> {
+    fn of(name: &str, bytes: &Bytes) -> Self {
+        Self::as_shape(&Shape::of::<T>(), name, bytes)
     }
-    match serde_saphyr::from_str_with_options(text, source::options()) {
-        Ok(value) => Ok((value, source)),
-        Err(error) => Err(vec![source.of_error(&error)]),
+
+    fn as_shape(shape: &Shape, name: &str, bytes: &Bytes) -> Self {
+        let none = |problem| Self { value: None, source: None, problems: vec![problem] };
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                return none(Problem::of_file(name, format!("is no UTF-8 text: {error}")));
+            }
+        };
+        let source = match Source::parse(name, text) {
+            Ok(source) => source,
+            Err(problem) => return none(*problem),
+        };
+        let mut problems = shape.problems(&source);
+        let mut value = None;
+        if problems.is_empty() {
+            match serde_saphyr::from_str_with_options(text, source::options()) {
+                Ok(read) => value = Some(read),
+                Err(error) => problems.push(source.of_error(&error)),
+            }
+        }
+        problems.extend(source.literal_secrets());
+        Self { value, source: Some(source), problems }
+    }
+
+    /// The folder of the jobs, also of a plan with errors: those of the jobs are told too.
+    fn jobs(&self, bytes: &Bytes) -> Option<String> {
+        if let Some(source) = &self.source {
+            return source.text(&["spec", "jobs"]).map(str::to_owned);
+        }
+        let text = std::str::from_utf8(bytes).ok()?;
+        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("jobs:"))?;
+        let folder = line.split(" #").next()?.trim().trim_matches(['"', '\'']);
+        (!folder.is_empty()).then(|| folder.to_owned())
     }
 }
 

@@ -42,7 +42,11 @@ fn all_problems_of_all_files_come_at_once_with_their_places() {
         .replace("  jobs: jobs\n", "  jobs: jobs\n  cutovr: all\n");
     assert_eq!(
         wrong(&[("plan.yaml", &plan)]),
-        ["plan.yaml:6:3: unknown field `cutovr` (did you mean `cutover`?)"]
+        [
+            "plan.yaml:6:3: unknown field `cutovr` (did you mean `cutover`?)",
+            "plan.yaml:13:26: `30 parsecs` is no length of time: expected a number and a unit, \
+             such as 30m, 24h or 90d",
+        ]
     );
     let a = table_job("postgis/a", "a").replace("type: bigint", "type: bigit");
     let b = table_job("postgis/b", "b").replace("primary_key: [id]", "primary_key: [idd]");
@@ -186,7 +190,10 @@ fn a_cycle_is_shown_by_its_whole_path() {
     ]);
     let cycles: Vec<_> = found.iter().filter(|line| line.contains("itself")).collect();
     let path = "tiles/a -> tiles/b -> tiles/c -> tiles/a";
-    assert_eq!(cycles, [&format!("jobs/a.yaml:6:21: the job is derived from itself: {path}")]);
+    let places = "jobs/a.yaml:6:21, jobs/b.yaml:6:21, jobs/c.yaml:6:21";
+    let hint = format!("take one of these inputs away: {places}");
+    let cycle = format!("jobs/a.yaml:6:21: the job is derived from itself: {path} ({hint})");
+    assert_eq!(cycles, [&cycle]);
 }
 
 #[test]
@@ -221,6 +228,94 @@ fn a_plan_is_held_against_itself() {
     let (_, dev) = PLAN.split_once("environments:\n").unwrap();
     let twice = format!("{PLAN}{}", dev.replace("dev:", "stage:"));
     found.extend(wrong(&[("plan.yaml", &twice), ("jobs/a.yaml", &job)]));
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn an_error_in_one_file_hides_none_in_another() {
+    let a = table_job("postgis/a", "a").replace("type: bigint", "type: bigit");
+    let b = table_job("postgis/b", "b").replace("kind:", "kind");
+    let c = table_job("postgis/c", "c").replace("primary_key: [id]", "primary_key: [idd]");
+    let of_plan = |plan: &str| {
+        let jobs = [("jobs/a.yaml", &*a), ("jobs/b.yaml", &b), ("jobs/c.yaml", &c)];
+        wrong(&[&[("plan.yaml", plan)], &jobs[..]].concat())
+    };
+    let mut found = of_plan(&PLAN.replace("rto: 30m", "rto: 30m, rpo: soon, rtoo: 1h"));
+    found.push("-- a plan that is no YAML".to_owned());
+    found.extend(of_plan(&PLAN.replace("metadata: {", "metadata: [{")));
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn environments_keep_apart() {
+    let job = table_job("postgis/a", "a");
+    let second = |backup: &str, canonical: &str, projections: &str, more: &str| {
+        format!(
+            "{PLAN}    stage:\n      backup: {backup}\n      canonical: {canonical}\n      \
+             projections: {projections}\n      postgis: {{ private: {{}} }}\n      objectives: {{}}\n{more}"
+        )
+    };
+    let at = |url: &str| format!("{{ url: '{url}' }}");
+    let (backup, canonical, projections) = (at("data/backup"), at("stage/a"), at("stage/b"));
+    let mut found = Vec::new();
+    for plan in [
+        second(&backup, &at("data/canonical/stage"), &projections, ""),
+        second(&backup, &at("./data//x/../canonical/"), &projections, ""),
+        second(&backup, &at("file:///srv/data/%63anonical/"), &projections, ""),
+        second(&backup, &at("data"), &projections, ""),
+        second(&at("stage/a/backup"), &canonical, &projections, ""),
+        second(&backup, &canonical, &at("stage/a/tiles"), ""),
+        second(&backup, "{ url: stage/a, zones: { raw: data/canonical/raw } }", &projections, ""),
+        second(&backup, &canonical, &projections, "      scratch: { url: data/projections/x }\n"),
+    ] {
+        found.extend(wrong(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]));
+    }
+    let options = "options: { aws_secret_access_key: { secret: env:KEY } }";
+    let shared = PLAN.replace("data/canonical }", &format!("s3://one, {options} }}"))
+        + second(&backup, &format!("{{ url: s3://two, {options} }}"), &projections, "")
+            .strip_prefix(PLAN)
+            .unwrap();
+    found.extend(wrong(&[("plan.yaml", &shared), ("jobs/a.yaml", &job)]));
+    insta::assert_snapshot!(found.join("\n"));
+    // What lies beside, and a backup of both, are no one's but their own.
+    for canonical in ["data/canonical2", "s3://data/canonical"] {
+        let plan = second(&backup, &at(canonical), &projections, "");
+        of(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]).unwrap();
+    }
+}
+
+#[test]
+fn a_secret_is_refused_wherever_it_stands_and_never_shown() {
+    let (key, job) = ("AKIAIOSFODNN7EXAMPLE", table_job("postgis/a", "a"));
+    let mut found = Vec::new();
+    let described = job.replace("postgis/a }", "postgis/a, description: 'see s3://me:hunter2@b' }");
+    for (plan, job) in [
+        (PLAN.replace("data/canonical }", &format!("s3://b, options: {{ key: {key} }} }}")), &job),
+        (PLAN.replace("data/canonical }", "'az://b/x?sv=1&sig=hunter2' }"), &job),
+        (PLAN.replace("data/canonical }", "s3://b, options: { sas_token: hunter2 } }"), &job),
+        (PLAN.to_owned(), &described),
+    ] {
+        let problems = of(&[("plan.yaml", &plan), ("jobs/a.yaml", job)]).map(|_| ()).unwrap_err();
+        for problem in problems {
+            let mut shown = String::new();
+            let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+            handler.render_report(&mut shown, &problem).unwrap();
+            assert!(!shown.contains("hunter2") && !shown.contains(key), "{shown}");
+            found.push(format!("{problem:?}"));
+        }
+    }
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn what_nests_without_end_is_refused() {
+    let deep = |open: &str, close: &str| {
+        let text = format!("metadata: {}{}", open.repeat(20_000), close.repeat(20_000));
+        wrong(&[("plan.yaml", &PLAN.replace("metadata: { name: small }", &text))])
+    };
+    let mut found = [deep("[", "]"), deep("{a: ", "}")].concat();
+    let blocks: Vec<_> = (0..5_000).map(|at| " ".repeat(at) + "a:").collect();
+    found.extend(wrong(&[("plan.yaml", &blocks.join("\n"))]));
     insta::assert_snapshot!(found.join("\n"));
 }
 
@@ -287,4 +382,5 @@ fn an_alias_bomb_is_refused() {
     let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}", levels.concat());
     let found = wrong(&[("plan.yaml", &bomb)]);
     assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("plan.yaml:"), "{found:?}");
 }

@@ -3,6 +3,7 @@
 mod check;
 mod command;
 mod compile;
+mod diff;
 mod document;
 mod facts;
 mod graph;
@@ -25,6 +26,7 @@ mod source;
 
 pub(crate) use command::CommandSpec;
 pub(crate) use compile::compile;
+pub(crate) use diff::{Difference, Differs, diff};
 pub(crate) use document::*;
 pub(crate) use facts::*;
 pub(crate) use graph::*;

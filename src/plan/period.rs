@@ -15,6 +15,9 @@ pub(crate) struct Period {
 }
 
 impl Period {
+    /// What one looks like, for schemas.
+    pub(super) const PATTERN: &str = "^ *([0-9]+ *(ns|nsec|us|usec|ms|msec|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|M|months?|y|years?) *)+$";
+
     /// The length.
     pub(crate) fn length(&self) -> Duration {
         self.length
@@ -68,7 +71,8 @@ impl JsonSchema for Period {
         schemars::json_schema!({
             "type": "string",
             "description": "A length of time: a number and a unit, such as 30m, 24h or 90d.",
-            "examples": ["30m", "24h", "90d"]
+            "pattern": Self::PATTERN,
+            "examples": ["30m", "24h", "90d", "1h 30m"]
         })
     }
 }
@@ -85,6 +89,14 @@ mod tests {
             let period: Period = text.parse().unwrap();
             assert_eq!(period.length(), Duration::from_secs(seconds));
             assert_eq!(period.to_string(), text);
+        }
+        let schema = serde_json::json!({ "pattern": Period::PATTERN });
+        let has_form = |text: &str| jsonschema::is_valid(&schema, &text.into());
+        for text in ["30m", "24h", "90d", "1h 30m", "1h30m", "2 weeks"] {
+            assert!(has_form(text) && text.parse::<Period>().is_ok(), "{text}");
+        }
+        for text in ["", "30", "m", "30 parsecs", "-5m"] {
+            assert!(!has_form(text), "{text}");
         }
         for bad in ["", "30", "m", "30 parsecs", "-5m", "0s"] {
             assert!(bad.parse::<Period>().is_err(), "{bad}");

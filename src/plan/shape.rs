@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::hint::{did_you_mean, nearest};
 use super::source::Source;
-use super::{Problem, schema};
+use super::{Period, Problem, schema, secrets};
 
 /// The form that documents of one type have.
 pub(super) struct Shape {
@@ -68,6 +68,7 @@ impl Shape {
                 self.collect_branch(source, error, context, problems);
             }
             Kind::Type { .. } => problems.push(self.of_type(source, error)),
+            Kind::Pattern { pattern } => problems.push(of_form(source, error, pattern)),
             _ => problems.push(source.problem(path, error.masked_with("the value").to_string())),
         }
     }
@@ -152,6 +153,20 @@ impl Shape {
         let members = self.schema.pointer(&format!("{parent}/properties"));
         let members = members.and_then(Value::as_object);
         members.into_iter().flat_map(|m| m.keys().map(String::as_str)).collect()
+    }
+}
+
+/// A text of another form than is asked for. What should be a reference may be a secret.
+fn of_form(source: &Source, error: &ValidationError<'_>, pattern: &str) -> Problem {
+    let path = error.instance_path().as_str();
+    if pattern == secrets::REFERENCE {
+        let hint = secrets::WRITE_REFERENCE.to_owned();
+        return source.problem(path, "expected a reference to a secret").hint(hint);
+    }
+    let given = error.instance().as_str().unwrap_or_default();
+    match given.parse::<Period>() {
+        Err(error) if pattern == Period::PATTERN => source.problem(path, error.to_string()),
+        _ => source.problem(path, error.masked_with("the value").to_string()),
     }
 }
 

@@ -51,6 +51,41 @@ impl Source {
         self.root.json()
     }
 
+    /// The text that stands at `path` of the document, where one does.
+    pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
+        let mut node = &self.root;
+        for segment in path {
+            let NodeValue::Map(entries) = &node.value else { return None };
+            node = entries.iter().find(|(key, ..)| key == segment).map(|(.., value)| value)?;
+        }
+        match &node.value {
+            NodeValue::Scalar(value) => value.as_str(),
+            _ => None,
+        }
+    }
+
+    /// A problem of each value that is a secret by its form.
+    pub(super) fn literal_secrets(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut nodes = vec![&self.root];
+        while let Some(node) = nodes.pop() {
+            match &node.value {
+                NodeValue::List(items) => nodes.extend(items),
+                NodeValue::Map(entries) => nodes.extend(entries.iter().map(|(.., value)| value)),
+                NodeValue::Scalar(value) => {
+                    let text = value.as_str().unwrap_or_default();
+                    if let Some((_, what)) = secrets::literals(text).first() {
+                        let message = format!("{what} stands here in plain text");
+                        let hint = "give credentials by reference, {secret: env:NAME} or {secret: \
+                                    file:PATH}, and change this one: it may have been seen";
+                        problems.push(self.problem_at(node.at, message).hint(hint.to_owned()));
+                    }
+                }
+            }
+        }
+        problems
+    }
+
     /// A problem of the value at `path`: segments joined by `/`, escaped as in JSON Pointers. The
     /// nearest value around it stands for one that is not there.
     pub(super) fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
@@ -68,6 +103,11 @@ impl Source {
         // The position stands beside the message, not in it.
         let text = text.split(" at line ").next().unwrap_or(&text);
         let at = error.location().unwrap_or(Location::UNKNOWN);
+        if text.contains("Depth {") || text.contains("recursion limit") {
+            let hint = "a plan or job needs ten levels at most; look for a bracket that is open";
+            let message = format!("nests deeper than {MAX_DEPTH} levels");
+            return self.problem_at(at, message).hint(hint.to_owned());
+        }
         self.problem_at(at, secrets::blank(text))
     }
 
@@ -124,9 +164,13 @@ impl Source {
     }
 }
 
-/// Duplicate keys refused, budgets for aliases and size kept.
+/// How deep a document may nest; ours have ten levels. Each level costs stack.
+const MAX_DEPTH: usize = 24;
+
+/// Duplicate keys refused, budgets for aliases, depth and size kept.
 pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
         with_snippet: false,
     }

@@ -109,6 +109,23 @@ impl TargetLock {
     }
 }
 
+/// Says which run holds the database, if one does; changes nothing.
+pub(crate) async fn held(pool: &PgPool) -> Result<Option<String>, PgError> {
+    let failed = PgError::sql("ask who holds the database");
+    let mut connection = pool.acquire().await.map_err(&failed)?;
+    let held: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted \
+         AND objsubid = 1 \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND ((classid::bigint << 32) | objid::bigint) = $1)",
+    )
+    .bind(RUN_LOCK)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(&failed)?;
+    if held { Ok(Some(held_by(&mut connection).await?)) } else { Ok(None) }
+}
+
 async fn held_by(connection: &mut PgConnection) -> Result<String, PgError> {
     let row: Option<String> = sqlx::query_scalar(
         "SELECT 'run ' || run_id || ' (' || holder || ') since ' || \

@@ -7,6 +7,7 @@ mod connect;
 mod copy;
 mod environment;
 mod ewkb;
+mod grants;
 mod lock;
 mod owner;
 mod quote;
@@ -23,6 +24,7 @@ pub(crate) use connect::{
 };
 pub(crate) use copy::{CopyEncoder, geometry_kind};
 pub(crate) use environment::{Marker, ensure_registry, has_registry, read_marker, write_marker};
-pub(crate) use lock::{LockError, TargetLock};
+pub(crate) use grants::missing_grants;
+pub(crate) use lock::{LockError, TargetLock, held};
 pub(crate) use quote::{Part, Sql, sql};
 pub(crate) use split::{SIGNATURE, SplitError, TRAILER, TupleSplitter};

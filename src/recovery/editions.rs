@@ -21,6 +21,9 @@ pub(super) async fn live(
     let mut live = BTreeMap::new();
     for (job, loaded) in &request.plan.jobs {
         let sink = &loaded.job.spec.sink;
+        if !world.targets.is_there(sink) {
+            continue;
+        }
         let target = world.targets.of(sink).await?;
         let Some(digest) = target.live(job).await? else { continue };
         let generation = Generation { job: job.clone(), digest, sink: sink.clone() };

@@ -28,7 +28,7 @@ pub(super) async fn judge(
 ) -> Result<Option<String>, Failure> {
     let folder = request.file.parent().unwrap_or(Path::new("/"));
     let commit = git(folder, &["rev-parse", "HEAD"]).await;
-    if !environment.protected || request.mode == RunMode::Rehearse {
+    if !environment.protected || request.mode == RunMode::Rehearse || request.dry_run {
         return Ok(commit);
     }
     let name = &request.env;

@@ -23,13 +23,32 @@ pub(super) fn init_line(world: &World) -> String {
 /// Refuses a target that carries no marker, or another's.
 pub(crate) async fn check(world: &World) -> Result<(), Failure> {
     let (name, init) = (marked_as(world), init_line(world));
-    for target in world.written() {
-        store::check_marker(target, &name, &init).await?;
+    check_stores(world, &name, &init).await?;
+    check_database(world, &name, &init).await
+}
+
+/// The same for a look: a private cluster that was never made is not made now.
+pub(crate) async fn look(world: &World) -> Result<(), Failure> {
+    let (name, init) = (marked_as(world), init_line(world));
+    check_stores(world, &name, &init).await?;
+    if world.targets.has_database() {
+        check_database(world, &name, &init).await?;
     }
+    Ok(())
+}
+
+async fn check_stores(world: &World, name: &str, init: &str) -> Result<(), Failure> {
+    for target in world.written() {
+        store::check_marker(target, name, init).await?;
+    }
+    Ok(())
+}
+
+async fn check_database(world: &World, name: &str, init: &str) -> Result<(), Failure> {
     let pool = world.targets.pool().await?;
     let identity = postgres::system_identity(pool).await?;
     let found = postgres::read_marker(pool).await?;
-    judge(found.map(of_database).as_ref(), &name, &identity, &init)
+    judge(found.map(of_database).as_ref(), name, &identity, init)
 }
 
 /// A database's marker as the document that is judged.

@@ -142,6 +142,11 @@ impl Place {
         Ok((Self { url: folder.to_owned(), ..self.clone() }, name.into_owned()))
     }
 
+    /// The URLs of the store and of its zones.
+    pub(super) fn urls(&self) -> std::collections::BTreeSet<String> {
+        self.zones.values().cloned().chain([self.url.clone()]).collect()
+    }
+
     fn location(&self, url: &str) -> Result<Location, Failure> {
         let mut location = Location::new(url);
         for (name, value) in &self.options {
@@ -155,6 +160,26 @@ impl Place {
         }
         Ok(location.with_process_env())
     }
+}
+
+/// A place as a stranger would ask for it: its options without what opens it.
+pub(super) fn anonymous(place: &Place, url: &str) -> Result<Location, Failure> {
+    let plain = |value: &OptionValue| matches!(value, OptionValue::Plain(_));
+    let mut options = place.options.clone();
+    options.retain(|name, value| plain(value) && !name.to_lowercase().contains("access_key"));
+    let mut location = Place { options, ..place.clone() }.location(url)?;
+    let skip = match url.split(':').next() {
+        Some("s3") => "aws_skip_signature",
+        Some("gs") => "google_skip_signature",
+        _ => "azure_skip_signature",
+    };
+    location.options.insert(skip.to_owned(), "true".to_owned());
+    Ok(location)
+}
+
+/// A place's own store, or that of a zone, as we ask for it.
+pub(super) fn known(place: &Place, url: &str) -> Result<Location, Failure> {
+    place.location(url)
 }
 
 /// Opens the store of a place.

@@ -51,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) incident_at: Option<DateTime<Utc>>,
     /// Whether scratch is left as it is.
     pub(crate) keep: bool,
+    /// Whether it is only looked at what would be done: nobody has to answer for that.
+    pub(crate) dry_run: bool,
     /// Who, why, and how sure.
     pub(crate) governance: Governance,
     /// Keeps what is not public out of what leaves the process.

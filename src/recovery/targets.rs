@@ -76,9 +76,14 @@ impl Targets {
     /// Whether there is anything to look into: a private cluster that was never made holds nothing,
     /// and is not made for a look.
     pub(crate) fn is_there(&self, sink: &Sink) -> bool {
-        match (sink, &self.database) {
-            (Sink::Postgis(_), Database::Private { data, .. }) => data.exists(),
-            _ => true,
+        !matches!(sink, Sink::Postgis(_)) || self.has_database()
+    }
+
+    /// Whether there is a database: a private cluster is made when it is first written to.
+    pub(crate) fn has_database(&self) -> bool {
+        match &self.database {
+            Database::Private { data, .. } => data.exists(),
+            Database::Server { .. } => true,
         }
     }
 

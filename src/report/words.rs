@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::RunMode;
 
 /// A count with commas: `1,204`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -18,7 +18,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A count with its noun: `1 object`, `2 objects`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
+pub(crate) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", count(number))
 }
@@ -37,7 +37,7 @@ pub(crate) fn bytes(number: u64) -> String {
 }
 
 /// A time in two units: `3.1 s`, `4 min 12 s`, `2 h 3 min`, `1 d 4 h`.
-pub(super) fn time(time: Duration) -> String {
+pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..10 => format!("{}.{} s", seconds, time.subsec_millis() / 100),
@@ -49,7 +49,7 @@ pub(super) fn time(time: Duration) -> String {
 }
 
 /// Whole seconds as a time.
-pub(super) fn seconds(seconds: u64) -> String {
+pub(crate) fn seconds(seconds: u64) -> String {
     if seconds < 10 { format!("{seconds} s") } else { time(Duration::from_secs(seconds)) }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn mode(mode: RunMode) -> &'static str {
 
 /// Breaks a line at spaces to a width in characters; what follows is indented by four more. A
 /// word that is too long by itself stays whole, so that it can be copied.
-pub(super) fn wrap(line: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(line: &str, width: usize) -> Vec<String> {
     if line.chars().count() <= width {
         return vec![line.to_owned()];
     }

@@ -78,6 +78,10 @@ impl StoreError {
                 Self::Denied { what, source: error.into() }
             }
             E::Precondition { .. } => Self::Changed { what },
+            // A list that is refused has no name of its own.
+            E::Generic { ref source, .. } if is_refusal(&**source) => {
+                Self::Denied { what, source: error.into() }
+            }
             E::Generic { .. } => Self::Unreachable { what, source: error.into() },
             _ => Self::Other { what, source: error.into() },
         }
@@ -143,4 +147,19 @@ impl From<StoreError> for Failure {
             None => failure,
         }
     }
+}
+
+/// Whether a service answered that it does not let us.
+fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    let refuses = |text: &str| {
+        ["401", "403"].iter().any(|code| text.contains(&format!("status code: {code}")))
+    };
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if refuses(&error.to_string()) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }

@@ -220,6 +220,11 @@ pub(crate) async fn standing(
     Ok((!late.may_be_taken(&own)).then(|| late.refusal(store)))
 }
 
+/// Says which run holds a store, if one does; changes nothing.
+pub(crate) async fn held(store: &Store) -> Result<Option<Failure>, Failure> {
+    standing(store, KEY, Duration::ZERO).await
+}
+
 /// Keeps a lease running.
 struct Renewal {
     store: Store,

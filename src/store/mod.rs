@@ -27,6 +27,6 @@ pub(crate) use error::StoreError;
 pub(crate) use facade::Store;
 pub(crate) use keys::OWN;
 pub(crate) use location::Location;
-pub(crate) use lock::{Holder, TargetLock, standing};
+pub(crate) use lock::{Holder, TargetLock, held, standing};
 pub(crate) use marker::{check_marker, read_marker, write_marker};
 pub(crate) use meta::{Created, Expected, Meta, OnConflict, Pin, Published, Walked};

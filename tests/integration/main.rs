@@ -21,6 +21,7 @@ mod fence;
 mod generated;
 mod interrupted;
 mod ledger;
+mod preview;
 mod rehearsal;
 mod scheduled;
 mod secrecy;

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::bench::Bench;
+use serde_json::Value;
+
+use crate::bench::{Bench, files};
 
 #[test]
 fn a_wrong_plan_is_told_with_its_place_and_a_hint() {
@@ -83,11 +85,52 @@ fn schemas_completions_and_the_manual_are_printed() {
 fn a_readiness_check_changes_nothing_and_fails_closed() {
     let bench = Bench::new();
     let check = ["check", "plans/kansas.yaml", "--env", "dev"];
-    bench.json(&check).expect(1);
+    let probe = |document: &Value, id: &str| {
+        let probes = document["probes"].as_array().unwrap();
+        probes.iter().find(|probe| probe["id"] == id).unwrap_or(&Value::Null).clone()
+    };
+    let first = bench.json(&check).expect(1).json();
+    assert_eq!(first["last_checked_at"], Value::Null);
+    assert!(!bench.path(".coppice").exists(), "a check made a target");
     bench.seal();
     bench.json(&check).expect(1);
     bench.init();
     bench.receipt(0, &["rehearse"]);
+    let before = files(&bench.path(".coppice"));
     let ready = bench.json(&check).expect(0).json();
+    assert_eq!(files(&bench.path(".coppice")), before, "a check wrote to a target");
     assert_eq!(ready["ok"], true, "{ready:#}");
+    let forecast = probe(&ready, "forecast");
+    assert!(forecast["seen"].as_str().unwrap().contains("the last 1 run"), "{forecast}");
+    assert!(probe(&ready, "snapshot-age")["seen"].as_str().unwrap().ends_with("old, 24h allowed"));
+    assert_eq!(probe(&ready, "locks")["seen"], "free");
+    for id in ["credentials", "memory", "store backup", "rehearsal"] {
+        assert_eq!(probe(&ready, id)["ok"], true, "{ready:#}");
+    }
+    let changed = ready["changes"].as_array().unwrap();
+    assert!(changed.iter().any(|one| one["id"] == "rehearsal"), "{ready:#}");
+
+    // What a run of another machine holds, and a state directory that is none.
+    let until = "2999-01-01T00:00:00Z";
+    let lock = serde_json::json!({
+        "holder": "kim", "run": "019b0000-0000-7000-8000-000000000000", "epoch": 1,
+        "host": "elsewhere", "pid_space": "pid:[1]", "pid": 1, "since": "2026-01-01T00:00:00Z",
+        "until": until, "released": false,
+    });
+    let path = bench.path(".coppice/dev/canonical/.coppice/lock.json");
+    std::fs::write(&path, lock.to_string()).unwrap();
+    let held = bench.json(&check).expect(1).json();
+    let locks = probe(&held, "locks");
+    assert!(locks["seen"].as_str().unwrap().contains("run 019b0000"), "{locks}");
+    assert!(locks["seen"].as_str().unwrap().contains("since 2026-01-01T00:00:00Z"), "{locks}");
+    let text = bench.run(&check).expect(1).stdout;
+    assert!(text.contains("FAIL  locks"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80 || line.contains('/')), "{text}");
+    assert!(text.contains("nothing changed since the check of "), "{text}");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_dir_all(bench.path("state")).unwrap();
+    std::fs::write(bench.path("state"), "").unwrap();
+    let blind = bench.json(&check).expect(1).json();
+    assert_eq!(probe(&blind, "state")["ok"], false, "{blind:#}");
+    assert_eq!(probe(&blind, "snapshot")["ok"], true, "{blind:#}");
 }

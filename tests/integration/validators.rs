@@ -1,8 +1,9 @@
 //! The fixture and what is sealed of it, held against validators that others wrote. Each is shown a
 //! defect too: one that finds nothing there finds nothing at all.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -87,6 +88,62 @@ fn the_catalog_keeps_its_shapes() {
         ],
     );
     assert_eq!(counted["versions"], 12);
+}
+
+/// Every document that says which schema an editor is to hold it against, by schema.
+fn documents(root: &Path) -> BTreeMap<PathBuf, Vec<PathBuf>> {
+    let mut by_schema = BTreeMap::new();
+    let mut folders = vec![root.join("plans"), root.join("rebuild")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "yaml") {
+                let text = fs::read_to_string(&path).unwrap();
+                let first = text.lines().next().unwrap();
+                let schema = first.strip_prefix("# yaml-language-server: $schema=");
+                let schema = schema.unwrap_or_else(|| panic!("{} names none", path.display()));
+                let schema = fs::canonicalize(path.parent().unwrap().join(schema)).unwrap();
+                by_schema.entry(schema).or_insert_with(Vec::new).push(path);
+            }
+        }
+    }
+    by_schema
+}
+
+/// Holds YAML against a schema as an editor would; gives what it says where that is something.
+fn hold(schema: &Path, files: &[PathBuf]) -> Result<(), String> {
+    let program = repository().join("target/venv/bin/check-jsonschema");
+    let output = Command::new(&program).arg("--schemafile").arg(schema).args(files).output();
+    let output = output.unwrap_or_else(|e| panic!("{}: {e}; run `make setup`", program.display()));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said) }
+}
+
+#[test]
+fn an_editor_finds_our_yaml_right_and_its_slips_wrong() {
+    let by_schema = documents(repository());
+    assert_eq!(by_schema.values().map(Vec::len).collect::<Vec<_>>(), [13, 1]);
+    for (schema, files) in &by_schema {
+        hold(schema, files).unwrap_or_else(|found| panic!("{found}"));
+    }
+    let bench = Bench::new();
+    let schema = |name: &str| repository().join(format!("schemas/{name}.schema.json"));
+    for (file, schema, from, to, said) in [
+        ("plans/kansas.yaml", schema("recovery-plan"), "rto: 30m", "rto: soon", "soon"),
+        ("plans/kansas.yaml", schema("recovery-plan"), "env:COPPICE_STAGE", "hunter", "hunter"),
+        ("plans/kansas.yaml", schema("recovery-plan"), "cutover: proven", "cutovr: all", "cutovr"),
+        ("rebuild/postgis/places.yaml", schema("rebuild-job"), "type: bigint", "type: big", "big"),
+    ] {
+        let path = bench.path(file);
+        let whole = fs::read(&path).unwrap();
+        edit(&path, from, to);
+        let found = hold(&schema, std::slice::from_ref(&path)).expect_err(to);
+        assert!(found.contains(said), "{to}: {found}");
+        fs::write(path, whole).unwrap();
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How do objects get back? Hashed while written, never visible under their key unless right.
 
 mod aside;
+mod foresee;
 mod object;
 mod outcome;
 mod preflight;

@@ -8,7 +8,7 @@ use super::shard::{Outcome, Restore};
 use crate::canonical::compare::{described, difference, finding, measure};
 use crate::canonical::layout::is_mutable;
 use crate::canonical::{BackupError, Entry};
-use crate::model::{Failure, FindingKind};
+use crate::model::{Failure, Fate, FindingKind};
 use crate::store::{ByteStream, Expected, OWN, OnConflict, Published, Store, StoreError};
 
 const DAMAGED: &str = "the backup's blob is damaged; restore the object from another snapshot or \
@@ -43,21 +43,28 @@ impl Restore<'_> {
         }
     }
 
-    async fn place(&self, store: &Store, entry: &Entry) -> Result<Outcome, StoreError> {
-        let there = match store.head(&entry.key).await? {
-            None => false,
+    /// What is to become of an object, by what is under its key at the target.
+    pub(super) async fn fate(&self, store: &Store, entry: &Entry) -> Result<Fate, StoreError> {
+        Ok(match store.head(&entry.key).await? {
+            None => Fate::Create,
             Some(meta) if meta.size == entry.size && self.is_same(store, entry).await? => {
-                return Ok(Outcome::Kept);
+                Fate::Keep
             }
-            Some(_) => true,
+            Some(_) if !is_mutable(&entry.key) => Fate::Replace,
+            Some(_) => match self.existing {
+                Existing::Keep => Fate::Keep,
+                Existing::List => Fate::Conflict,
+                Existing::Replace => Fate::Replace,
+            },
+        })
+    }
+
+    async fn place(&self, store: &Store, entry: &Entry) -> Result<Outcome, StoreError> {
+        let there = match self.fate(store, entry).await? {
+            Fate::Keep => return Ok(Outcome::Kept),
+            Fate::Conflict => return Ok(Outcome::Conflict),
+            fate => fate == Fate::Replace,
         };
-        if there && is_mutable(&entry.key) {
-            match self.existing {
-                Existing::Keep => return Ok(Outcome::Kept),
-                Existing::List => return Ok(Outcome::Conflict),
-                Existing::Replace => {}
-            }
-        }
         // What is wrong with the blob is found before anything at the target is moved.
         let bytes = match self.backup.object(entry).await {
             Ok(bytes) => bytes,

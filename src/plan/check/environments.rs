@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::plan::hint::did_you_mean;
 use crate::plan::paths::{SCHEMES, StoreUrlError, store_url};
-use crate::plan::secrets::{is_reference, is_sensitive, password_of};
+use crate::plan::secrets::{WRITE_REFERENCE, is_reference, is_sensitive, literals};
 use crate::plan::source::Source;
 use crate::plan::{Environment, OptionValue, PostgisSpec, Problem, RecoveryPlan, StoreSpec};
 
@@ -29,7 +28,7 @@ pub(in crate::plan) fn plan(plan: &RecoveryPlan, source: &Source, base: &Path) -
     for (name, environment) in &spec.environments {
         check.environment(name, environment);
     }
-    check.shared();
+    check.problems.extend(super::places::shared(plan, source, base));
     check.problems
 }
 
@@ -135,10 +134,8 @@ impl Check<'_> {
     }
 
     fn url(&mut self, at: &str, url: &str) {
-        if password_of(url).is_some() {
-            let hint = "give credentials as options with {secret: env:NAME}, and change the \
-                        password: it may have been seen";
-            self.say(at, "a password stands here in plain text", Some(hint.to_owned()));
+        // That is told of every text of the document.
+        if !literals(url).is_empty() {
             return;
         }
         match store_url(url, self.base) {
@@ -153,53 +150,12 @@ impl Check<'_> {
 
     fn reference(&mut self, at: &str, text: &str) {
         if !is_reference(text) {
-            let hint = "write env:NAME or file:PATH; if a secret stood here, change it: it may \
-                        have been seen";
-            self.say(at, "expected a reference to a secret", Some(hint.to_owned()));
-        }
-    }
-
-    /// No place serves two purposes: a rehearsal, a restore or a snapshot of one would hit the
-    /// other.
-    fn shared(&mut self) {
-        let mut seen: BTreeMap<String, String> = BTreeMap::new();
-        for (name, environment) in &self.plan.spec.environments {
-            let store = |spec: &StoreSpec| store_url(&spec.url, self.base).ok().map(String::from);
-            // A private cluster belongs to its environment by where it lies.
-            let database = match &environment.postgis {
-                PostgisSpec::Private {} => None,
-                PostgisSpec::Server { secret } => Some(secret.clone()),
-            };
-            let places = [
-                ("canonical/url", store(&environment.canonical)),
-                ("projections/url", store(&environment.projections)),
-                ("postgis/server/secret", database),
-            ];
-            for (field, place) in places {
-                let Some(place) = place else { continue };
-                let place = place.trim_end_matches('/').to_owned();
-                let what = format!("{field} of `{name}`");
-                let at = format!("spec/environments/{}/{field}", escaped(name));
-                if let Some(other) = seen.get(&place) {
-                    let message = format!("this is also the {other}");
-                    let problem = self.source.problem(&at, message);
-                    let hint = "each target belongs to one environment and has one purpose";
-                    self.problems.push(problem.hint(Some(hint.to_owned())));
-                } else {
-                    seen.insert(place, what);
-                }
-            }
-            let backup = store(&environment.backup);
-            if backup.is_some() && backup == store(&environment.canonical) {
-                let at = format!("spec/environments/{}/backup/url", escaped(name));
-                let problem = self.source.problem(&at, "the backup is the canonical store itself");
-                self.problems.push(problem);
-            }
+            self.say(at, "expected a reference to a secret", Some(WRITE_REFERENCE.to_owned()));
         }
     }
 }
 
 /// A name as a segment of a path into a document.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

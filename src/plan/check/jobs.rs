@@ -13,8 +13,7 @@ use crate::plan::{Input, Problem, RecoveryPlan};
 /// Checks the jobs alone and among each other; gives those that belong to the plan, by name.
 /// Where not all could be read (`complete` is false), one that is missing may be among the rest.
 pub(in crate::plan) fn jobs(
-    plan: &RecoveryPlan,
-    source: &Source,
+    plan: Option<&(RecoveryPlan, Source)>,
     all: Vec<LoadedJob>,
     complete: bool,
     problems: &mut Vec<Problem>,
@@ -47,7 +46,10 @@ pub(in crate::plan) fn jobs(
     }
     problems.extend(cycles(&jobs));
     problems.extend(targets(&jobs));
-    chosen(plan, source, jobs, complete, problems)
+    match plan {
+        Some((plan, source)) => chosen(plan, source, jobs, complete, problems),
+        None => jobs,
+    }
 }
 
 /// What is wrong in one job apart from its sink.
@@ -174,9 +176,21 @@ fn cycles(jobs: &BTreeMap<JobId, LoadedJob>) -> Vec<Problem> {
         let next = path.get(1).copied().unwrap_or(start);
         let index = needs(job).find(|(_, id)| id.as_str() == next).map_or(0, |(index, _)| index);
         let message = format!("the job is derived from itself: {}", path.join(" -> "));
-        problems.push(job.source.problem(&format!("spec/inputs/{index}/projection"), message));
+        let hint = format!("take one of these inputs away: {}", edges(jobs, &path).join(", "));
+        let problem = job.source.problem(&format!("spec/inputs/{index}/projection"), message);
+        problems.push(problem.hint(Some(hint)));
     }
     problems
+}
+
+/// Where each job of a path names the next.
+fn edges(jobs: &BTreeMap<JobId, LoadedJob>, path: &[&str]) -> Vec<String> {
+    let place = |pair: &[&str]| {
+        let (_, job) = jobs.iter().find(|(id, _)| Some(&id.as_str()) == pair.first())?;
+        let (index, _) = needs(job).find(|(_, id)| Some(&id.as_str()) == pair.last())?;
+        Some(job.source.problem(&format!("spec/inputs/{index}/projection"), "").location())
+    };
+    path.windows(2).filter_map(place).collect()
 }
 
 /// The shortest way from `start` back to itself within a component.
@@ -210,7 +224,9 @@ fn targets(jobs: &BTreeMap<JobId, LoadedJob>) -> Vec<Problem> {
         let target = (sink.schema.clone(), sink.table.clone());
         if let Some(first) = seen.get(&target) {
             let message = format!("`{}.{}` is also filled by `{first}`", sink.schema, sink.table);
-            problems.push(job.source.problem("spec/sink/postgis/table", message));
+            let hint = "give it a table of its own, or make one job of the two".to_owned();
+            let problem = job.source.problem("spec/sink/postgis/table", message);
+            problems.push(problem.hint(Some(hint)));
         } else {
             seen.insert(target, id);
         }

@@ -3,6 +3,7 @@
 mod commands;
 mod environments;
 mod jobs;
+mod places;
 mod reading;
 mod sinks;
 

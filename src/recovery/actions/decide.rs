@@ -7,7 +7,10 @@ use async_trait::async_trait;
 
 use crate::digest::Digest;
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, DecideOutput, DecidedChange, Failure, JobId, Output, ProveOutput};
+use crate::model::{
+    Code, DecideOutput, DecidedChange, Failure, Fate, JobId, Output, Preview, Previews,
+    ProveOutput, StepId, Thing,
+};
 use crate::plan::{Candidate, CutoverPolicy, DecideParams, StepSpec};
 use crate::projection::{Change, LastSwitch};
 use crate::recovery::{World, params, rollback};
@@ -33,6 +36,45 @@ impl Action for Decide {
             .collect();
         Output::of(&DecideOutput { set })
     }
+
+    async fn preview(&self, before: &Previews) -> Result<Preview, Failure> {
+        let mut preview = Preview::default();
+        if self.params.rollback {
+            let set = match self.former().await {
+                Err(failure) if failure.code == Code::StepFailed => {
+                    return Ok(Preview::blocked(failure.message));
+                }
+                set => set?,
+            };
+            for _ in &set {
+                preview.add(Thing::Generation, Fate::Switch, None, None);
+            }
+            preview.note = Some(set.iter().map(in_words).collect::<Vec<_>>().join(", "));
+            return Ok(preview);
+        }
+        let candidates = self.params.jobs.iter();
+        let proven = candidates.filter(|candidate| is_proven(candidate, before));
+        let chosen = closed(&self.params.jobs, &proven.map(|it| it.job.clone()).collect());
+        if self.params.policy == CutoverPolicy::All && chosen.len() < self.params.jobs.len() {
+            return Ok(Preview::blocked(incomplete(&self.params.jobs, &chosen).message));
+        }
+        let switched = self.changes(&chosen).await?.len();
+        for index in 0..chosen.len() {
+            let fate = if index < switched { Fate::Switch } else { Fate::Keep };
+            preview.add(Thing::Generation, fate, None, None);
+        }
+        Ok(preview)
+    }
+}
+
+/// Whether nothing known stands in the way of a job's proof.
+fn is_proven(candidate: &Candidate, before: &Previews) -> bool {
+    before.why_not(&StepId::of(&["prove", candidate.job.as_str()])).is_none()
+}
+
+fn in_words(change: &Change) -> String {
+    let name = |digest: Option<Digest>| digest.map_or_else(|| "nothing".to_owned(), |d| d.short());
+    format!("{}: {} goes back to {}", change.job, name(change.from), name(change.to))
 }
 
 impl Decide {
@@ -50,8 +92,17 @@ impl Decide {
         if self.params.policy == CutoverPolicy::All && chosen.len() < self.params.jobs.len() {
             return Err(incomplete(&self.params.jobs, &chosen));
         }
+        self.changes(&chosen).await
+    }
+
+    /// What is to be switched so that the chosen jobs are live as they were built.
+    async fn changes(&self, chosen: &[&Candidate]) -> Result<Vec<Change>, Failure> {
         let mut set = Vec::new();
         for candidate in chosen {
+            if !self.world.targets.is_there(&candidate.sink) {
+                set.push(change(candidate, None, candidate.generation));
+                continue;
+            }
             let target = self.world.targets.of(&candidate.sink).await?;
             let from = target.live(&candidate.job).await?;
             // Live by the record is not enough: readers may have lost the name of it.

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 
 use crate::digest::Digest;
 use crate::engine::{Action, StepContext};
-use crate::model::{DropOutput, Failure, FailureKind, LiveGeneration, Output};
+use crate::model::{
+    DropOutput, Failure, FailureKind, Fate, LiveGeneration, Output, Preview, Previews, StepId,
+    Thing,
+};
 use crate::plan::{Candidate, DecideParams, StepSpec};
 use crate::projection::{Generation, Projection};
 use crate::recovery::{Journaled, World, params, superfluous};
@@ -50,6 +53,22 @@ impl Action for DropFormer {
         }
         Output::of(&output)
     }
+
+    async fn preview(&self, before: &Previews) -> Result<Preview, Failure> {
+        let mut preview = Preview::default();
+        let runs = Journaled::read(&*self.world.journal, self.world.run).await?;
+        for candidate in &self.params.jobs {
+            let proof = StepId::of(&["prove", candidate.job.as_str()]);
+            let blocked = before.why_not(&proof).is_some();
+            if blocked || !self.world.targets.is_there(&candidate.sink) {
+                continue;
+            }
+            for _ in self.foreseen(candidate, &runs).await? {
+                preview.add(Thing::Generation, Fate::Drop, None, None);
+            }
+        }
+        Ok(preview)
+    }
 }
 
 impl DropFormer {
@@ -63,6 +82,28 @@ impl DropFormer {
         let former = target.last_switch(job).await?.and_then(|last| last.former);
         let used: BTreeSet<Digest> =
             target.live(job).await?.into_iter().chain(runs.used(job)).collect();
+        let keep = self.world.setting.limits.keep_generations;
+        Ok(superfluous(target.stored(job).await?, &used, former, keep, |run| runs.has_ended(run)))
+    }
+}
+
+impl DropFormer {
+    /// What nobody would need any more once the job's new generation is live.
+    async fn foreseen(
+        &self,
+        candidate: &Candidate,
+        runs: &Journaled,
+    ) -> Result<Vec<Digest>, Failure> {
+        let job = &candidate.job;
+        let target = self.world.targets.of(&candidate.sink).await?;
+        let live = target.live(job).await?;
+        let next = candidate.generation.or(live);
+        let former = if next == live {
+            target.last_switch(job).await?.and_then(|last| last.former)
+        } else {
+            live
+        };
+        let used: BTreeSet<Digest> = next.into_iter().chain(runs.used(job)).collect();
         let keep = self.world.setting.limits.keep_generations;
         Ok(superfluous(target.stored(job).await?, &used, former, keep, |run| runs.has_ended(run)))
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::engine::{Action, StepContext};
 use crate::model::{
     Audience, Code, DatasetVersionId, Failure, Finding, FindingKind, JobId, Output, PolicyLabel,
-    StepId, Verdict,
+    Preview, Previews, StepId, Verdict,
 };
 use crate::plan::{GateParams, StepSpec};
 use crate::recovery::{GateOutput, VerifiedOutput, params};
@@ -46,6 +46,18 @@ impl Action for Gate {
         let evidence = self.evidence(cx, passed.len());
         let verdict = Verdict { id, open: true, evidence, findings: passed };
         Output::of(&GateOutput { verdict, pins })
+    }
+
+    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+        Ok(match &self.gate {
+            GateParams::Policy { label, audience, allowed: false, .. } => {
+                let (label, to) = (label_name(*label), audience.name());
+                Preview::blocked(format!(
+                    "data under the label {label} may not go to a {to} target"
+                ))
+            }
+            _ => Preview::default(),
+        })
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{VerifiedOutput, World};
-use crate::canonical::RestoredShard;
+use crate::canonical::{Existing, Restore, RestoredShard, ShardRef};
 use crate::engine::{Action, Bind};
-use crate::model::{Failure, Output, RestoreOutput};
+use crate::model::{Failure, Meter, Output, Preview, RestoreOutput};
 use crate::plan::{StepKind, StepSpec};
 
 mod clean_up;
@@ -93,4 +95,30 @@ fn join_restored(shards: Vec<Output>) -> Result<Output, Failure> {
         findings.extend(shard.findings);
     }
     Ok(Output::of(&sum)?.with_findings(findings))
+}
+
+/// Says what the restoring of shards would do.
+async fn foresee(
+    world: &World,
+    shards: &[ShardRef],
+    existing: Existing,
+) -> Result<Preview, Failure> {
+    let (meter, cancel) = (Meter::default(), CancellationToken::new());
+    let restore = Restore {
+        backup: world.backup()?,
+        withdrawals: world.withdrawals().await?,
+        stores: &world.canonical,
+        filter: &world.setting.filter,
+        hold_back: &|_| false,
+        existing,
+        run: world.run,
+        at_once: world.setting.limits.transfers as usize,
+        meter: &meter,
+        cancel: &cancel,
+    };
+    let mut preview = Preview::default();
+    for shard in shards {
+        preview.merge(&restore.foresee(shard).await?);
+    }
+    Ok(preview)
 }

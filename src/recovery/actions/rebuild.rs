@@ -6,7 +6,9 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, InputRows, Output, Proof, RebuildOutput};
+use crate::model::{
+    Code, Failure, Fate, InputRows, Output, Preview, Previews, Proof, RebuildOutput, Thing,
+};
 use crate::plan::{RebuildParams, StepSpec};
 use crate::projection::{Generation, Held, Projection};
 use crate::proof::tee;
@@ -33,6 +35,21 @@ impl Action for Rebuild {
             }
             Held::Absent | Held::Partial => self.build(&*target, &generation, cx).await,
         }
+    }
+
+    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+        let mut preview = Preview::default();
+        if self.world.targets.is_there(&self.params.sink) {
+            let target = self.world.targets.of(&self.params.sink).await?;
+            if let Held::Live(proof) | Held::Complete(proof) =
+                target.holds(&self.generation()).await?
+            {
+                preview.add(Thing::Projection, Fate::Unchanged, None, Some(proof.rows));
+                return Ok(preview);
+            }
+        }
+        preview.add(Thing::Projection, Fate::Rebuild, None, None);
+        Ok(preview)
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{join_restored, restored};
+use super::{foresee, join_restored, restored};
 use crate::canonical::{Entry, Existing, Restore, RestoredShard};
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, FindingKind, Output, Verdict};
+use crate::model::{Code, Failure, Fate, FindingKind, Output, Preview, Previews, Thing, Verdict};
 use crate::plan::{Part, RestoreObjectsParams, StepSpec};
 use crate::recovery::{World, params, shards};
 
@@ -27,7 +27,6 @@ impl Action for RestoreObjects {
     async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
         let world = &self.world;
         let RestoreObjectsParams { snapshot, zone, part } = self.params;
-        let backup = world.backup()?;
         let all = shards::of(world, &snapshot, zone, part).await?;
         if cx.unit.shard == 0 {
             let total = |count: fn(&crate::canonical::ShardRef) -> u64| all.iter().map(count).sum();
@@ -38,7 +37,7 @@ impl Action for RestoreObjects {
         let hold_back = |entry: &Entry| held.holds(entry);
         let withdrawals = world.withdrawals().await?;
         let restore = Restore {
-            backup,
+            backup: world.backup()?,
             withdrawals,
             stores: &world.canonical,
             filter: &world.setting.filter,
@@ -57,6 +56,18 @@ impl Action for RestoreObjects {
 
     async fn join(&self, _cx: &StepContext, shards: Vec<Output>) -> Result<Output, Failure> {
         join_restored(shards)
+    }
+
+    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+        let RestoreObjectsParams { snapshot, zone, part } = self.params;
+        let existing = self.world.setting.existing.unwrap_or(Existing::List);
+        let all = shards::of(&self.world, &snapshot, zone, part).await?;
+        let mut preview = foresee(&self.world, &all, existing).await?;
+        if preview.count(Thing::Object, Fate::Conflict) > 0 {
+            let note = "refused until you say --existing keep, or --existing replace";
+            preview.note = Some(note.to_owned());
+        }
+        Ok(preview)
     }
 }
 

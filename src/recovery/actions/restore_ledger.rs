@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{join_restored, restored};
+use super::{foresee, join_restored, restored};
 use crate::canonical::ledger::{self, HEAD, HeadMove};
 use crate::canonical::{Entry, Existing, Restore, RestoredShard, ShardRef};
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, Output, Zone};
+use crate::model::{Code, Failure, Fate, Output, Preview, Previews, Thing, Zone};
 use crate::plan::{Part, RestoreObjectsParams, StepSpec};
 use crate::recovery::{LedgerOutput, RestoredLedger, World, params, shards};
 
@@ -47,6 +47,21 @@ impl Action for RestoreLedger {
         let joined = join_restored(shards)?;
         let output = RestoredLedger { moved: joined.read()?, lost_head };
         Ok(Output::of(&output)?.with_findings(joined.findings))
+    }
+
+    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+        let RestoreObjectsParams { snapshot, zone, part } = self.params;
+        let target = self.world.ledger_at_target(&snapshot).await?;
+        if !target.forked.is_empty() {
+            let why = "the ledger at the target has left the snapshot's history";
+            return Ok(Preview::blocked(why));
+        }
+        let all = shards::of(&self.world, &snapshot, zone, part).await?;
+        let mut preview = foresee(&self.world, &all, Existing::Keep).await?;
+        if part == Part::Head && preview.count(Thing::Object, Fate::Keep) > 0 {
+            preview.note = Some("the head is moved forward where it is behind, never back".into());
+        }
+        Ok(preview)
     }
 }
 

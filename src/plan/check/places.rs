@@ -1,0 +1,175 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::environments::escaped;
+use crate::plan::paths::store_url;
+use crate::plan::source::Source;
+use crate::plan::{Environment, OptionValue, PostgisSpec, Problem, RecoveryPlan, StoreSpec};
+
+/// What a place is for. Two places that serve one purpose of one environment may be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Canonical,
+    Projections,
+    Scratch,
+    Backup,
+}
+
+/// A place that an environment names.
+struct Place<'a> {
+    environment: &'a str,
+    purpose: Purpose,
+    field: String,
+    url: String,
+    endpoint: Option<String>,
+}
+
+/// How one place lies to another.
+enum Lies {
+    At,
+    Inside,
+    Around,
+}
+
+/// No place serves two purposes, and no two environments share a target or its secret: a
+/// rehearsal, a restore or a snapshot of one would hit the other.
+pub(super) fn shared(plan: &RecoveryPlan, source: &Source, base: &Path) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen: Vec<Place<'_>> = Vec::new();
+    for (name, environment) in &plan.spec.environments {
+        for place in places(name, environment, base) {
+            let other = seen.iter().find_map(|other| Some((other, clash(&place, other)?)));
+            if let Some((other, lies)) = other {
+                problems.push(problem(source, &place, other, &lies));
+            }
+            seen.push(place);
+        }
+    }
+    problems.extend(secrets(plan, source));
+    problems
+}
+
+fn places<'a>(name: &'a str, environment: &'a Environment, base: &Path) -> Vec<Place<'a>> {
+    let stores = [
+        (Purpose::Canonical, "canonical", Some(&environment.canonical)),
+        (Purpose::Projections, "projections", Some(&environment.projections)),
+        (Purpose::Scratch, "scratch", environment.scratch.as_ref()),
+        (Purpose::Backup, "backup", Some(&environment.backup)),
+    ];
+    let mut places = Vec::new();
+    for (purpose, field, spec) in stores {
+        let Some(spec) = spec else { continue };
+        let zones = spec.zones.iter().map(|(zone, url)| (format!("{field}/zones/{zone}"), url));
+        let urls = std::iter::once((format!("{field}/url"), &spec.url)).chain(zones);
+        places.extend(urls.filter_map(|(field, url)| {
+            let (url, endpoint) = (normalised(url, base)?, endpoint(spec));
+            Some(Place { environment: name, purpose, field, url, endpoint })
+        }));
+    }
+    places
+}
+
+/// A URL in one form: however it is written, one place has one.
+fn normalised(url: &str, base: &Path) -> Option<String> {
+    let url = store_url(url, base).ok()?;
+    let path = percent_encoding::percent_decode_str(url.path()).decode_utf8_lossy().into_owned();
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let host = url.host_str().unwrap_or_default().to_lowercase();
+    Some(format!("{}://{host}/{}", url.scheme(), parts.join("/")))
+}
+
+/// Where a store's service is: two may have buckets of one name.
+fn endpoint(spec: &StoreSpec) -> Option<String> {
+    let mut options = spec.options.iter();
+    options.find_map(|(name, value)| match value {
+        OptionValue::Plain(value) if name.to_lowercase().ends_with("endpoint") => {
+            Some(value.trim_end_matches('/').to_lowercase())
+        }
+        _ => None,
+    })
+}
+
+fn clash(place: &Place<'_>, other: &Place<'_>) -> Option<Lies> {
+    let same_purpose = place.purpose == other.purpose;
+    // Names in scratch hold the run, and a backup may serve many environments.
+    let may_share = matches!(place.purpose, Purpose::Scratch | Purpose::Backup);
+    if same_purpose && (place.environment == other.environment || may_share) {
+        return None;
+    }
+    if place.endpoint.is_some() && other.endpoint.is_some() && place.endpoint != other.endpoint {
+        return None;
+    }
+    let inside = |inner: &str, outer: &str| {
+        let rest = inner.strip_prefix(outer.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    match (inside(&place.url, &other.url), inside(&other.url, &place.url)) {
+        (true, true) => Some(Lies::At),
+        (true, false) => Some(Lies::Inside),
+        (false, true) => Some(Lies::Around),
+        (false, false) => None,
+    }
+}
+
+fn problem(source: &Source, place: &Place<'_>, other: &Place<'_>, lies: &Lies) -> Problem {
+    let name = format!("{} of `{}`", other.field, other.environment);
+    let itself = place.purpose == Purpose::Backup
+        && other.purpose == Purpose::Canonical
+        && place.environment == other.environment;
+    let message = match lies {
+        Lies::At if itself => "the backup is the canonical store itself".to_owned(),
+        Lies::At => format!("this is also the {name}"),
+        Lies::Inside => format!("this lies inside the {name}"),
+        Lies::Around => format!("the {name} lies inside this"),
+    };
+    let at = format!("spec/environments/{}/{}", escaped(place.environment), place.field);
+    let hint = "each target belongs to one environment and has one purpose";
+    source.problem(&at, message).hint(hint.to_owned())
+}
+
+/// A secret that opens the targets of two environments lets a run of one reach the other.
+fn secrets(plan: &RecoveryPlan, source: &Source) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen: BTreeMap<&str, (&str, String)> = BTreeMap::new();
+    for (name, environment) in &plan.spec.environments {
+        for (field, secret) in references(environment) {
+            match seen.get(secret) {
+                Some((other, at)) if *other != name => {
+                    let message = format!("this is also the {at} of `{other}`");
+                    let at = format!("spec/environments/{}/{field}", escaped(name));
+                    let hint = "give each environment credentials of its own, that open nothing \
+                                of the other";
+                    problems.push(source.problem(&at, message).hint(hint.to_owned()));
+                }
+                Some(_) => {}
+                None => drop(seen.insert(secret, (name, field))),
+            }
+        }
+    }
+    problems
+}
+
+/// The secrets that open what an environment writes to.
+fn references(environment: &Environment) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    for (field, spec) in
+        [("canonical", &environment.canonical), ("projections", &environment.projections)]
+    {
+        for (name, value) in &spec.options {
+            if let OptionValue::Secret { secret } = value {
+                found.push((format!("{field}/options/{}/secret", escaped(name)), secret.as_str()));
+            }
+        }
+    }
+    if let PostgisSpec::Server { secret } = &environment.postgis {
+        found.push(("postgis/server/secret".to_owned(), secret));
+    }
+    found
+}

@@ -1,0 +1,77 @@
+use std::path::{Path, PathBuf};
+
+use super::Probe;
+use super::words::size;
+use crate::canonical::Manifest;
+use crate::recovery::world::World;
+
+/// So much of a transfer is in memory at once.
+const PIECE: u64 = 16 << 20;
+
+/// Whether the local disks that a run writes to have room. A store holds the snapshot's objects,
+/// or what is derived of them, which is reckoned to be as large; the state directory both.
+pub(super) fn disk(world: &World, snapshot: Option<&Manifest>) -> Vec<Probe> {
+    let Some(snapshot) = snapshot.map(Manifest::total_bytes) else { return Vec::new() };
+    let state = (world.state.clone(), snapshot.saturating_mul(2));
+    let stores = world.written().into_iter().filter_map(crate::store::Store::local_root);
+    let stores = stores.map(|root| (root.to_owned(), snapshot));
+    let mut disks: Vec<(u64, PathBuf, u64, u64)> = Vec::new();
+    let mut probes = Vec::new();
+    for (place, needed) in std::iter::once(state).chain(stores) {
+        match room(&place) {
+            // What lies on one file system is needed together.
+            Ok((device, free)) => match disks.iter_mut().find(|(other, ..)| *other == device) {
+                Some((.., known)) => *known = known.saturating_add(needed),
+                None => disks.push((device, place, free, needed)),
+            },
+            Err(error) => {
+                let id = format!("disk {}", place.display());
+                probes.push(Probe::bad(&id, error.to_string(), "mount it, or name another place"));
+            }
+        }
+    }
+    probes.extend(disks.into_iter().map(|(_, place, free, needed)| {
+        let id = format!("disk {}", place.display());
+        let seen = format!("{} free, {} needed", size(free), size(needed));
+        if free < needed {
+            Probe::bad(&id, seen, "free some, or give another --state or scratch")
+        } else {
+            Probe::good(&id, seen)
+        }
+    }));
+    probes
+}
+
+/// The file system of a place, and what is free there for us; asked of the nearest folder that is
+/// there.
+fn room(place: &Path) -> std::io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let there = place.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    let device = std::fs::metadata(there)?.dev();
+    let stat = rustix::fs::statvfs(there)?;
+    Ok((device, stat.f_bavail.saturating_mul(stat.f_frsize)))
+}
+
+/// Whether there is as much memory as the plan's limits let a run take.
+pub(super) fn memory(world: &World) -> Probe {
+    let limits = &world.setting.limits;
+    let queries = u64::from(limits.queries) * u64::from(limits.query_memory_mib) * (1 << 20);
+    let needed = queries + u64::from(limits.transfers) * PIECE;
+    let Some(free) = available() else {
+        let hint = "look at /proc/meminfo by hand";
+        return Probe::bad("memory", "it could not be told how much is free", hint);
+    };
+    let seen = format!("{} available, {} by the plan's limits", size(free), size(needed));
+    if free < needed {
+        Probe::bad("memory", seen, "lower `queries` or `query_memory_mib` in the plan's limits")
+    } else {
+        Probe::good("memory", seen)
+    }
+}
+
+fn available() -> Option<u64> {
+    let known = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = known.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,102 @@
+//! What a run would do is told before, and nothing is written for it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, Files, files};
+
+const DEV: [&str; 3] = ["plans/kansas.yaml", "--env", "dev"];
+const ARTIFACT: &str = "processed/ks_airports/2026-02.c4f9633b/checksums.json";
+
+fn shown(bench: &Bench, args: &[&str]) -> Value {
+    let args = [&args[..1], &DEV, &args[1..]].concat();
+    bench.json(&args).expect(0).json()
+}
+
+/// How many things of a kind would meet a fate, by a list of changes.
+fn amount(changes: &Value, thing: &str, fate: &str) -> u64 {
+    let all = changes.as_array().unwrap();
+    let found = all.iter().find(|one| one["thing"] == thing && one["fate"] == fate);
+    found.map_or(0, |one| one["count"].as_u64().unwrap())
+}
+
+fn step<'a>(plan: &'a Value, id: &str) -> &'a Value {
+    plan["steps"].as_array().unwrap().iter().find(|step| step["id"] == id).unwrap()
+}
+
+fn targets(bench: &Bench) -> Files {
+    files(&bench.path(".coppice"))
+}
+
+fn first(bench: &Bench, zone: &str) -> PathBuf {
+    let folder = bench.canonical().join(zone);
+    folder.join(files(&folder).into_keys().next().unwrap())
+}
+
+#[test]
+fn a_preview_tells_what_a_restore_then_does_and_writes_nothing() {
+    let bench = Bench::new();
+    let sealed = bench.seal();
+    bench.init();
+    let before = targets(&bench);
+    let plan = shown(&bench, &["plan", "--mode", "restore"]);
+    let rehearsal = shown(&bench, &["rehearse", "--dry-run"]);
+    assert_eq!(targets(&bench), before, "a preview wrote to a target");
+    assert!(!bench.path("state/scratch").exists());
+    assert_eq!(plan["snapshot"], sealed["snapshot"]);
+    assert_eq!(plan["diff"], Value::Null);
+    for plan in [&plan, &rehearsal] {
+        let totals = &plan["totals"];
+        // The withdrawn one is left.
+        assert_eq!(amount(totals, "object", "leave"), 1, "{totals}");
+        let objects = sealed["objects"].as_u64().unwrap();
+        assert_eq!(amount(totals, "object", "create"), objects - 1, "{totals}");
+        assert_eq!(amount(totals, "object", "keep"), 0);
+        assert!(amount(totals, "projection", "rebuild") > 5, "{totals}");
+        assert_eq!(amount(totals, "projection", "blocked"), 0, "{totals}");
+        let raw = &step(plan, "restore/objects/raw")["preview"]["changes"];
+        assert!(raw[0]["bytes"].as_u64().unwrap() > 1000, "{raw}");
+    }
+    let run = bench.receipt(0, &["restore"])["run_id"].clone();
+
+    let again = shown(&bench, &["restore", "--dry-run"]);
+    let totals = &again["totals"];
+    assert_eq!(amount(totals, "object", "create"), 0, "{totals}");
+    assert_eq!(amount(totals, "projection", "rebuild"), 0, "{totals}");
+    assert!(amount(totals, "projection", "unchanged") > 5, "{totals}");
+    assert_eq!(amount(totals, "generation", "switch"), 0, "{totals}");
+    let places = &step(&again, "rebuild/postgis/places")["preview"]["changes"][0];
+    assert!(places["rows"].as_u64().unwrap() > 100, "{places}");
+    assert_eq!(again["diff"]["run_id"], run);
+    assert_eq!(again["diff"]["same"], true);
+    assert!(step(&again, "rebuild/postgis/places")["estimate_seconds"].as_u64().unwrap() > 0);
+
+    // What would be replaced, brought back, left for somebody to decide, and rebuilt.
+    fs::write(bench.canonical().join(ARTIFACT), "x").unwrap();
+    fs::remove_file(first(&bench, "raw")).unwrap();
+    fs::write(first(&bench, "work"), "x").unwrap();
+    let sql = bench.path("rebuild/postgis/places.sql");
+    let changed = format!("{}\n-- another\n", fs::read_to_string(&sql).unwrap());
+    fs::write(&sql, changed).unwrap();
+    let before = targets(&bench);
+    let damaged = shown(&bench, &["restore", "--dry-run"]);
+    let replace = shown(&bench, &["restore", "--existing", "replace", "--dry-run"]);
+    let text = bench.run(&[&["restore"], &DEV[..], &["--dry-run"]].concat()).expect(0).stdout;
+    let back = bench.run(&[&["rollback"], &DEV[..], &["--dry-run"]].concat()).expect(0).stdout;
+    assert_eq!(targets(&bench), before, "a preview wrote to a target");
+    let totals = &damaged["totals"];
+    assert_eq!(amount(totals, "object", "replace"), 1, "{totals}");
+    assert_eq!(amount(totals, "object", "create"), 1, "{totals}");
+    assert_eq!(amount(totals, "object", "conflict"), 1, "{totals}");
+    assert_eq!(amount(&replace["totals"], "object", "replace"), 2);
+    assert_eq!(damaged["diff"]["same"], false);
+    let changes = damaged["diff"]["changes"].as_array().unwrap();
+    let jobs: Vec<_> = changes.iter().map(|one| (&one["what"], &one["name"])).collect();
+    assert!(jobs.contains(&(&"job".into(), &"postgis/places".into())), "{jobs:?}");
+    assert!(text.contains("replace 1 (706 B)"), "{text}");
+    assert!(text.contains("  job postgis/places"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(back.contains("blocked: "), "{back}");
+}
