@@ -2,6 +2,9 @@
 
 #[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
 mod args;
+mod ask;
+#[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
+mod ask_args;
 mod check;
 mod drift;
 mod entry;
@@ -33,5 +36,6 @@ mod stores;
 mod told;
 mod upkeep_args;
 mod verify;
+mod watch;
 
 pub use entry::main;
