@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::ask_args::{OfRun, OfStep};
 pub(crate) use super::report_args::{DriftArgs, HistoryArgs, ReportArgs, SignOffArgs};
 pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
@@ -159,22 +160,48 @@ pub(crate) enum Command {
     ///
     /// Example: coppice generations plans/kansas.yaml --env prod
     Generations(EnvArgs),
-    /// Continue a run that was interrupted or halted.
+    /// Continue a run that was interrupted or halted, or that waited for an approval.
     ///
     /// Example: coppice resume RUN
     Resume {
         /// The run.
         run: RunId,
+        /// Do not wait for approvals: exit 4, to be resumed once approved [default off a terminal]
+        #[arg(long)]
+        no_wait: bool,
     },
+    /// Let nothing more of a run start; what is in flight ends.
+    ///
+    /// Example: coppice pause RUN --reason "the bucket owner asked us to wait"
+    Pause(OfRun),
+    /// Go on with a run that was paused.
+    ///
+    /// Example: coppice continue RUN --reason "the owner agreed"
+    Continue(OfRun),
+    /// Try a failed step again while its run goes on, or at once one that waits for its next try.
+    ///
+    /// Example: coppice retry RUN rebuild/postgis/places --reason "disk freed"
+    Retry(OfStep),
+    /// Give a step up for good: what needs it is blocked, the outcome is at best partial.
+    ///
+    /// Example: coppice skip RUN rebuild/tiles/places --reason "tiles can wait until tomorrow"
+    Skip(OfStep),
+    /// Approve a step that waits for it, by default as somebody else than who started the run.
+    ///
+    /// Example: coppice approve RUN cutover/decide --actor kim --reason "counts checked"
+    Approve(OfStep),
     /// Look at a run; by default the newest.
     ///
-    /// Example: coppice status RUN --format json
+    /// Example: coppice status RUN --watch
     Status {
         /// The run.
         run: Option<RunId>,
         /// Map hashed names of data that are not public back.
         #[arg(long)]
         restricted: bool,
+        /// Follow the run until it ends; the exit code is the run's.
+        #[arg(long, conflicts_with = "restricted")]
+        watch: bool,
     },
     /// List the runs, newest first.
     ///
@@ -322,6 +349,9 @@ pub(crate) struct RunArgs {
     /// Refuses any plan but the one of this digest.
     #[arg(long, value_name = "DIGEST")]
     pub(crate) expect_plan: Option<String>,
+    /// Do not wait for approvals: exit 4, to be resumed once approved [default off a terminal]
+    #[arg(long)]
+    pub(crate) no_wait: bool,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }

@@ -9,10 +9,11 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::state::State;
 use super::{
-    check, drift, forget, generations, history, holds, init, plan, prune, run, runs, shell,
-    sign_off, snapshot, snapshots, status, verify,
+    ask, check, drift, forget, generations, history, holds, init, plan, prune, run, runs, shell,
+    sign_off, snapshot, snapshots, status, verify, watch,
 };
 use crate::access::{Redactor, RestrictedFile};
+use crate::journal::AskKind;
 use crate::model::{Code, Failure, Redact};
 use crate::report::{JsonLines, TextFields, TextLines};
 
@@ -63,8 +64,14 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         Command::Restore(args) => run::restore(global, &args).await,
         Command::Rebuild(args) => run::rebuild(global, &args).await,
         Command::Rollback(args) => run::rollback(global, &args).await,
-        Command::Resume { run } => run::resume(global, run).await,
-        Command::Status { run, restricted } => status::status(global, run, restricted).await,
+        Command::Resume { run, no_wait } => run::resume(global, run, no_wait).await,
+        Command::Pause(args) => ask::of_run(global, AskKind::Pause, &args).await,
+        Command::Continue(args) => ask::of_run(global, AskKind::Continue, &args).await,
+        Command::Retry(args) => ask::of_step(global, AskKind::Retry, &args).await,
+        Command::Skip(args) => ask::of_step(global, AskKind::Skip, &args).await,
+        Command::Approve(args) => ask::of_step(global, AskKind::Approve, &args).await,
+        Command::Status { run, watch: true, .. } => watch::watch(global, run).await,
+        Command::Status { run, restricted, .. } => status::status(global, run, restricted).await,
         Command::Drift(args) => drift::run(global, &args).await,
         Command::Generations(args) => generations::run(global, &args).await,
         Command::History(args) => history::run(global, &args).await,

@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Recovered, but an objective was missed.
     Missed = 3,
+    /// Waiting for an approval.
+    Waiting = 4,
     /// The target belongs to another environment or run.
     Fenced = 5,
     /// Interrupted; can be resumed.

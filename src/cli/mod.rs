@@ -2,6 +2,9 @@
 
 #[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
 mod args;
+mod ask;
+#[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
+mod ask_args;
 mod check;
 mod drift;
 mod entry;
@@ -34,6 +37,7 @@ mod stores;
 mod told;
 mod upkeep_args;
 mod verify;
+mod watch;
 #[cfg(test)]
 mod words_tests;
 

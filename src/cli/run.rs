@@ -1,12 +1,13 @@
 //! `coppice rehearse`, `restore`, `rebuild`, `rollback` and `resume`: they end with a receipt.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::args::{
-    ExistingArg, Global, RebuildArgs, RehearseArgs, ReportArgs, RestoreArgs, RollbackArgs, RunArgs,
+    ExistingArg, Global, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
 };
 use super::entry::state;
 use super::exit::Exit;
@@ -18,7 +19,7 @@ use super::state::State;
 use super::told::Told;
 use super::{args, plan};
 use crate::canonical::{Existing, Filter};
-use crate::journal::{Journal, RunPhase, RunState};
+use crate::journal::{Journal, RunPhase, RunState, waits};
 use crate::model::{Failure, Outcome, RunId, RunMode};
 use crate::receipt::Receipt;
 use crate::recovery::{self, Governance, Prepared, Refusal, Request, Watch};
@@ -35,7 +36,7 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
         return plan::show(global, &state, request).await;
     }
     let lock = Overlap::lock(state.dir(), &request.file, &request.env)?;
-    go(global, &state, request, &args.run.report, Some(lock)).await
+    go(global, &state, request, &args.run, Some(lock)).await
 }
 
 /// `coppice restore`.
@@ -57,7 +58,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request, &args.run.report, None).await
+    go(global, &state, request, &args.run, None).await
 }
 
 /// `coppice rebuild`.
@@ -69,7 +70,7 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request, &args.run.report, None).await
+    go(global, &state, request, &args.run, None).await
 }
 
 /// `coppice rollback`.
@@ -80,14 +81,14 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request, &args.run.report, None).await
+    go(global, &state, request, &args.run, None).await
 }
 
 /// `coppice resume`.
-pub(super) async fn resume(global: &Global, run: RunId) -> Result<Exit, Trouble> {
+pub(super) async fn resume(global: &Global, run: RunId, no_wait: bool) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
-    let (watch, ended) = watch(global, false);
+    let (watch, ended) = watch(global, false, no_wait);
     let done = recovery::resume(run, state.dir(), journal, watch).await;
     ended.cancel();
     Ok(conclude(global, &state, &done?, false)?.0)
@@ -135,17 +136,17 @@ async fn go(
     global: &Global,
     state: &State,
     request: Request,
-    args: &ReportArgs,
+    args: &RunArgs,
     lock: Option<Overlap>,
 ) -> Result<Exit, Trouble> {
     let told = Told {
-        args: args.clone(),
+        args: args.report.clone(),
         plan: request.plan.plan.metadata.name.clone(),
         environment: request.env.clone(),
         mode: request.mode,
     };
     told.check()?;
-    let ended = drive(global, state, request, args.quiet, lock).await;
+    let ended = drive(global, state, request, args, lock).await;
     if let Err(failure) = told.write(state, &ended).await {
         // What the run came to counts more than who hears of it.
         output::note(&format!("{}; the run itself: see below", failure.message));
@@ -158,7 +159,7 @@ async fn drive(
     global: &Global,
     state: &State,
     request: Request,
-    quiet: bool,
+    args: &RunArgs,
     mut lock: Option<Overlap>,
 ) -> Result<(Exit, Option<Receipt>), Trouble> {
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
@@ -166,7 +167,8 @@ async fn drive(
     if let Some(lock) = &mut lock {
         lock.is_for(prepared.run);
     }
-    let (watch, ended) = watch(global, quiet);
+    let quiet = args.report.quiet;
+    let (watch, ended) = watch(global, quiet, args.no_wait);
     let done = recovery::execute(prepared, watch).await;
     ended.cancel();
     conclude(global, state, &done?, quiet)
@@ -189,13 +191,14 @@ pub(super) fn refused(refusal: Refusal) -> Trouble {
 }
 
 /// How this command watches its run: Ctrl-C drains it, a second one kills the process.
-fn watch(global: &Global, quiet: bool) -> (Watch, CancellationToken) {
+fn watch(global: &Global, quiet: bool, no_wait: bool) -> (Watch, CancellationToken) {
     let ended = CancellationToken::new();
     let cancel = CancellationToken::new();
     let (listeners, board) = reports::listeners(global, quiet);
     tokio::spawn(drain_on_signal(cancel.clone(), ended.clone()));
     let redactor = global.redactor.clone();
-    (Watch { listeners, board, cancel, redactor }, ended)
+    let waits = !no_wait && std::io::stderr().is_terminal();
+    (Watch { listeners, board, cancel, waits, redactor }, ended)
 }
 
 async fn drain_on_signal(cancel: CancellationToken, ended: CancellationToken) {
@@ -220,6 +223,9 @@ fn conclude(
     let ended = matches!(run.phase, RunPhase::Finished(_));
     let receipt = if ended { recovery::stored_receipt(state.dir(), run.run)? } else { None };
     let Some(receipt) = receipt else {
+        if let Some(exit) = waiting(global, run)? {
+            return Ok((exit, None));
+        }
         return Err(Failure::cancelled()
             .hint(format!("go on with it: coppice resume {}", run.run))
             .into());
@@ -240,6 +246,24 @@ fn conclude(
         return Ok((Exit::Found, Some(receipt)));
     }
     Ok((exit, Some(receipt)))
+}
+
+/// Says what a run waits for whose process ends because nothing but an approval is missing.
+fn waiting(global: &Global, run: &RunState) -> Result<Option<Exit>, Failure> {
+    let missing: Vec<_> = waits(run).into_iter().filter(|wait| wait.kind == "approval").collect();
+    if run.phase != RunPhase::Running || missing.is_empty() {
+        return Ok(None);
+    }
+    let document = serde_json::json!({ "run_id": run.run, "state": "waiting", "waiting": missing });
+    output::result(global.format, &document, || {
+        let mut lines = vec![format!("run {} waits, and can be resumed", run.run)];
+        for wait in &missing {
+            lines.push(format!("  {}\n    {}", wait.what, wait.unblock));
+        }
+        lines.push(format!("then go on with: coppice resume {}", run.run));
+        lines.join("\n")
+    })?;
+    Ok(Some(Exit::Waiting))
 }
 
 /// What a receipt means to a script.

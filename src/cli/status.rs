@@ -8,7 +8,7 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use crate::journal::{Journal, RunPhase, RunState, StepPhase, load};
+use crate::journal::{Journal, RunPhase, RunState, StepPhase, Wait, load, waits};
 use crate::model::{Code, Failure, RunId};
 use crate::recovery;
 
@@ -72,9 +72,18 @@ fn document(run: &RunState, driven_by: Option<&str>) -> Value {
         "environment": info.map(|info| &info.environment),
         "state": phase(run),
         "driven_by": driven_by,
+        "waiting": waits(run),
         "unknown_events": run.unknown,
         "steps": steps,
     })
+}
+
+/// What it waits for, since when, and the command that ends it.
+fn waiting(wait: &Wait) -> String {
+    let since = wait.since.format("%Y-%m-%d %H:%M:%SZ");
+    let until = wait.until.map(|until| format!(" until {}", until.format("%H:%M:%SZ")));
+    let until = until.unwrap_or_default();
+    format!("waiting    {}, since {since}{until}\n  unblock  {}", wait.what, wait.unblock)
 }
 
 fn text(run: &RunState, driven_by: Option<&str>) -> String {
@@ -91,6 +100,9 @@ fn text(run: &RunState, driven_by: Option<&str>) -> String {
         (None, _) => {
             let _ = writeln!(text, "nobody drives it; go on with: coppice resume {}", run.run);
         }
+    }
+    for wait in waits(run) {
+        let _ = writeln!(text, "{}", waiting(&wait));
     }
     for step in run.in_order() {
         let detail = match (&step.failure, &step.because) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::journal::{
-    Event, EventKind, IllegalTransition, Journal, JournalError, Lease, Listener, RunState,
+    Answer, Event, EventKind, IllegalTransition, Journal, JournalError, Lease, Listener, RunState,
 };
 use crate::model::Failure;
 
@@ -15,6 +15,7 @@ pub(crate) struct Dispatcher {
     lease: Lease,
     state: RunState,
     staged: Vec<Event>,
+    answers: Vec<Answer>,
     last_at: DateTime<Utc>,
     listeners: Vec<Box<dyn Listener>>,
 }
@@ -27,7 +28,15 @@ impl Dispatcher {
         state: RunState,
         listeners: Vec<Box<dyn Listener>>,
     ) -> Self {
-        Self { journal, lease, state, staged: Vec::new(), last_at: DateTime::UNIX_EPOCH, listeners }
+        Self {
+            journal,
+            lease,
+            state,
+            staged: Vec::new(),
+            answers: Vec::new(),
+            last_at: DateTime::UNIX_EPOCH,
+            listeners,
+        }
     }
 
     /// The state after all events, staged ones too.
@@ -58,12 +67,18 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Answers a request; the answer is written with the events that it became.
+    pub(crate) fn reply(&mut self, answer: Answer) {
+        self.answers.push(answer);
+    }
+
     /// Has all staged events durable in one transaction, then shows them.
     pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
-        if self.staged.is_empty() {
+        if self.staged.is_empty() && self.answers.is_empty() {
             return Ok(());
         }
-        self.journal.append(&self.lease, &self.staged).await?;
+        self.journal.record(&self.lease, &self.staged, &self.answers).await?;
+        self.answers.clear();
         for event in std::mem::take(&mut self.staged) {
             let state = &self.state;
             self.listeners.retain_mut(|listener| show(listener.as_mut(), &event, state));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -12,13 +12,18 @@ use super::dispatcher::Dispatcher;
 use super::executor::{Executor, Task, Work};
 use super::keeper::Keeper;
 use super::scheduler::{Decision, decide, next_due};
-use super::{Unit, retry};
-use crate::journal::{EventKind, Journal, RunPhase, RunState, ShardPhase, StepState};
+use super::{Unit, retry, settle};
+use crate::journal::{
+    Answer, EventKind, Journal, Request, RunPhase, RunState, ShardPhase, StepState,
+};
 use crate::model::{Code, Failure, FailureKind, Output, StepId};
 use crate::plan::RecoveryGraph;
 
 /// How long work in flight may take to notice that the run stops.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How often the driving process looks for what others ask of the run.
+const LISTEN: Duration = Duration::from_millis(500);
 
 /// A piece of work that came back.
 struct Done {
@@ -29,8 +34,13 @@ struct Done {
 
 /// Drives one run: decide, record, act, wait.
 pub(crate) struct Drive<'a> {
+    journal: Arc<dyn Journal>,
     dispatcher: Dispatcher,
     keeper: Keeper,
+    /// Whether to wait for approvals here, or to end the process and be resumed.
+    waits: bool,
+    /// When to look for requests again.
+    listen_at: Instant,
     executor: Arc<dyn Executor>,
     graph: &'a RecoveryGraph,
     /// The caller's wish.
@@ -49,9 +59,13 @@ impl<'a> Drive<'a> {
         executor: Arc<dyn Executor>,
         graph: &'a RecoveryGraph,
         cancel: CancellationToken,
+        waits: bool,
     ) -> Self {
         Self {
-            keeper: Keeper::start(journal, dispatcher.lease().clone()),
+            keeper: Keeper::start(Arc::clone(&journal), dispatcher.lease().clone()),
+            journal,
+            waits,
+            listen_at: Instant::now(),
             dispatcher,
             executor,
             graph,
@@ -62,7 +76,8 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Runs until every step ended or the run was asked to stop and came to rest.
+    /// Runs until every step ended, or the run was asked to stop and came to rest, or nothing but
+    /// an approval is missing and nobody waits for it here.
     pub(crate) async fn finish(mut self) -> Result<RunState, Failure> {
         match self.turns().await {
             Ok(()) => Ok(self.dispatcher.into_state()),
@@ -80,6 +95,9 @@ impl<'a> Drive<'a> {
 
     async fn turns(&mut self) -> Result<(), Failure> {
         loop {
+            if self.listen_at <= Instant::now() {
+                self.listen().await?;
+            }
             let tasks = self.turn()?;
             self.dispatcher.commit().await?;
             for task in tasks {
@@ -89,9 +107,50 @@ impl<'a> Drive<'a> {
                 RunPhase::Finished(_) => return Ok(()),
                 RunPhase::Cancelling if self.flying.is_empty() => return Ok(()),
                 RunPhase::Cancelling => self.drain().await?,
+                RunPhase::New | RunPhase::Running
+                    if !self.waits && self.only_approval_is_missing() =>
+                {
+                    return Ok(());
+                }
                 RunPhase::New | RunPhase::Running => self.wait().await?,
             }
         }
+    }
+
+    /// Takes what others asked of the run since the last look.
+    async fn listen(&mut self) -> Result<(), Failure> {
+        self.listen_at = Instant::now() + LISTEN;
+        if self.dispatcher.state().phase != RunPhase::Running {
+            return Ok(());
+        }
+        let requests = match self.journal.requests(self.dispatcher.state().run).await {
+            Ok(requests) => requests,
+            Err(error) => {
+                tracing::warn!(%error, "requests to this run were not read; trying again");
+                return Ok(());
+            }
+        };
+        requests.iter().try_for_each(|request| self.hear(request))
+    }
+
+    fn hear(&mut self, request: &Request) -> Result<(), Failure> {
+        let refused = match settle(self.graph, self.dispatcher.state(), request) {
+            Ok(kinds) => {
+                kinds.into_iter().try_for_each(|kind| self.dispatcher.stage(kind))?;
+                None
+            }
+            Err(why) => Some(why),
+        };
+        self.dispatcher.reply(Answer { seq: request.seq, refused });
+        Ok(())
+    }
+
+    fn only_approval_is_missing(&self) -> bool {
+        let state = self.dispatcher.state();
+        self.flying.is_empty()
+            && next_due(state).is_none()
+            && state.paused.is_none()
+            && state.steps.values().any(StepState::awaits_approval)
     }
 
     /// Stages all that can happen now, and gives the work that follows once it is durable.
@@ -119,6 +178,7 @@ impl<'a> Drive<'a> {
         let state = self.dispatcher.state();
         let (kind, task) = match decision {
             Decision::Block { step, because } => (EventKind::StepBlocked { step, because }, None),
+            Decision::Await { step } => (EventKind::ApprovalAwaited { step }, None),
             Decision::Start { step } => (EventKind::StepStarted { step }, None),
             Decision::StartShard { step, shard } => {
                 let attempt = 1 + state.steps[&step].shards[shard as usize].attempts;
@@ -182,11 +242,14 @@ impl<'a> Drive<'a> {
         )
     }
 
-    /// Waits until something comes back, a try is due, or somebody wants the run to stop.
+    /// Waits until something comes back, a try is due, somebody wants the run to stop, or it is
+    /// time to look whether somebody wants something else.
     async fn wait(&mut self) -> Result<(), Failure> {
         let due = next_due(self.dispatcher.state());
         let wait = due.map(|due| (due - Utc::now()).to_std().unwrap_or_default());
-        if self.flying.is_empty() && wait.is_none() {
+        let state = self.dispatcher.state();
+        let asked = state.paused.is_some() || state.steps.values().any(StepState::awaits_approval);
+        if self.flying.is_empty() && wait.is_none() && !asked {
             // Better a bug that is told than a recovery that waits for ever.
             let message = "nothing is in flight, nothing can start, and the run has not ended";
             return Err(Failure::permanent(Code::Internal, message));
@@ -194,6 +257,7 @@ impl<'a> Drive<'a> {
         tokio::select! {
             Some(done) = self.flying.join_next() => self.collect(done),
             () = sleep(wait.unwrap_or_default()), if wait.is_some() => Ok(()),
+            () = sleep_until(self.listen_at) => Ok(()),
             () = self.cancel.cancelled() => self.dispatcher.stage(EventKind::CancelRequested {}),
             failure = self.keeper.lost() => Err(failure),
         }

@@ -1,6 +1,7 @@
 //! In what order, and what when it fails? Runs a recovery graph; knows no store and no projection.
 
 mod action;
+mod asks;
 mod blobs;
 mod check;
 mod dispatcher;
@@ -18,4 +19,5 @@ mod seed;
 mod tests;
 
 pub(crate) use action::{Action, Bind, Blobs, StepContext, Unit};
+pub(crate) use asks::settle;
 pub(crate) use run::{Engine, abandon, resume, run, stored_graph};

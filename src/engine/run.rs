@@ -28,6 +28,8 @@ pub(crate) struct Engine {
     pub(crate) redact: Arc<dyn Redact>,
     /// Asks the run to stop.
     pub(crate) cancel: CancellationToken,
+    /// Whether to wait for approvals; else the process ends where nothing but one is missing.
+    pub(crate) waits: bool,
 }
 
 /// Starts a run under a lease that was just claimed, and drives it to its end; the lease is given
@@ -116,14 +118,14 @@ async fn drive(
     graph: &RecoveryGraph,
     first: Vec<EventKind>,
 ) -> Result<RunState, Failure> {
-    let Engine { journal, bind, listeners, board, redact, cancel } = engine;
+    let Engine { journal, bind, listeners, board, redact, cancel, waits } = engine;
     let blobs = Arc::new(JournalBlobs(Arc::clone(&journal)));
     let executor = Arc::new(InProcess::new(bind, graph, board, blobs, redact));
     let mut dispatcher = Dispatcher::new(Arc::clone(&journal), lease, state, listeners);
     for event in first {
         dispatcher.stage(event)?;
     }
-    Drive::new(journal, dispatcher, executor, graph, cancel).finish().await
+    Drive::new(journal, dispatcher, executor, graph, cancel, waits).finish().await
 }
 
 async fn readable(journal: &dyn Journal, lease: &Lease) -> Result<RunState, Failure> {

@@ -33,6 +33,7 @@ pub(crate) fn graph(steps: &[(&str, u32, &[&str])]) -> RecoveryGraph {
         plan_digest: Digest::blake3(b"plan"),
         snapshot: None,
         limits: Limits { transfers: 3, attempts: 3, ..Limits::default() },
+        approvals: std::collections::BTreeMap::new(),
         steps: steps.iter().map(step).collect(),
     }
 }

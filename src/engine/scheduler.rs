@@ -19,6 +19,11 @@ pub(crate) enum Decision {
         /// What did not succeed.
         because: StepId,
     },
+    /// A step's conditions hold, but nobody approved it yet.
+    Await {
+        /// The step.
+        step: StepId,
+    },
     /// A step's conditions hold.
     Start {
         /// The step.
@@ -47,15 +52,19 @@ pub(crate) enum Decision {
 
 /// Says all that can happen next. Pure: the same state gives the same decisions.
 pub(crate) fn decide(graph: &RecoveryGraph, state: &RunState, now: DateTime<Utc>) -> Vec<Decision> {
-    let starts = state.phase == RunPhase::Running;
-    if starts && state.steps.values().all(|step| step.phase.is_ended()) {
+    let runs = state.phase == RunPhase::Running;
+    let starts = runs && state.paused.is_none();
+    if runs && state.steps.values().all(|step| step.phase.is_ended()) {
         return vec![Decision::Finish];
     }
     let mut permits = Permits::of(graph, state);
     let mut decisions = Vec::new();
     for (spec, step) in in_order(graph, state) {
         match step.phase {
-            StepPhase::Pending if starts => decisions.extend(wake(spec, state)),
+            StepPhase::Pending if starts => decisions.extend(wake(spec, step, state)),
+            StepPhase::Running if runs && all_done(step) => {
+                decisions.push(Decision::Join { step: spec.id.clone() });
+            }
             StepPhase::Running => decisions.extend(go_on(spec, step, &mut permits, starts, now)),
             _ => {}
         }
@@ -65,10 +74,13 @@ pub(crate) fn decide(graph: &RecoveryGraph, state: &RunState, now: DateTime<Utc>
 
 /// Says when the next waiting try is due.
 pub(crate) fn next_due(state: &RunState) -> Option<DateTime<Utc>> {
+    if state.paused.is_some() {
+        return None;
+    }
     let running = state.steps.values().filter(|step| step.phase == StepPhase::Running);
     let waiting = running.filter(|step| !step.has_failed_shard()).flat_map(|step| &step.shards);
     let due = |shard: &crate::journal::ShardState| match shard.phase {
-        ShardPhase::Waiting { until } => Some(until),
+        ShardPhase::Waiting { until, .. } => Some(until),
         _ => None,
     };
     waiting.filter_map(due).min()
@@ -82,7 +94,7 @@ fn in_order<'a>(
 }
 
 /// What becomes of a step that waits.
-fn wake(spec: &StepSpec, state: &RunState) -> Option<Decision> {
+fn wake(spec: &StepSpec, step: &StepState, state: &RunState) -> Option<Decision> {
     let phase = |other: &StepId| state.steps.get(other).map(|step| step.phase);
     let failed = spec.after.iter().find(|(other, when)| {
         let ended = phase(other).filter(|phase| phase.is_ended());
@@ -92,7 +104,19 @@ fn wake(spec: &StepSpec, state: &RunState) -> Option<Decision> {
         return Some(Decision::Block { step: spec.id.clone(), because: because.clone() });
     }
     let ready = spec.after.iter().all(|(other, _)| phase(other).is_some_and(StepPhase::is_ended));
-    ready.then(|| Decision::Start { step: spec.id.clone() })
+    if !ready {
+        return None;
+    }
+    let id = spec.id.clone();
+    match (step.seed.approve, &step.approved) {
+        (None, _) | (_, Some(_)) => Some(Decision::Start { step: id }),
+        _ if step.awaits.is_none() => Some(Decision::Await { step: id }),
+        _ => None,
+    }
+}
+
+fn all_done(step: &StepState) -> bool {
+    step.shards_done() == step.shards.len()
 }
 
 /// What becomes of a step that runs.
@@ -110,12 +134,9 @@ fn go_on(
     if !starts {
         return Vec::new();
     }
-    if step.shards_done() == step.shards.len() {
-        return vec![Decision::Join { step: spec.id.clone() }];
-    }
     let due = (0..).zip(&step.shards).filter(|(_, shard)| match shard.phase {
         ShardPhase::Pending => true,
-        ShardPhase::Waiting { until } => until <= now,
+        ShardPhase::Waiting { until, .. } => until <= now,
         _ => false,
     });
     due.take_while(|_| permits.take(spec.pool))

@@ -19,16 +19,17 @@ pub(crate) fn info(
         graph: name,
         snapshot: graph.snapshot,
         targets,
-        steps: graph.steps.iter().map(seed).collect(),
+        steps: graph.steps.iter().map(|spec| seed(graph, spec)).collect(),
     }
 }
 
-fn seed(spec: &StepSpec) -> StepSeed {
+fn seed(graph: &RecoveryGraph, spec: &StepSpec) -> StepSeed {
     StepSeed {
         id: spec.id.clone(),
         kind: spec.kind.to_string(),
         shards: spec.shards.max(1),
         estimate_seconds: spec.estimate_seconds,
+        approve: graph.approvals.get(&spec.id).copied(),
         about: about(spec),
     }
 }
@@ -59,12 +60,12 @@ mod tests {
         spec.kind = StepKind::Gate;
         let version = "2026-02.abcd1234".parse().unwrap();
         spec.params = serde_json::to_value(GateParams::CanonicalIntact { version }).unwrap();
-        let about = seed(&spec).about;
+        let about = super::about(&spec);
         assert_eq!(about.gate.as_deref(), Some("canonical-intact/2026-02.abcd1234"));
         assert_eq!(about.version.unwrap().as_str(), "2026-02.abcd1234");
         spec.params =
             serde_json::json!({ "job": "postgis/places", "generation": graph(&[]).plan_digest });
-        let about = seed(&spec).about;
+        let about = super::about(&spec);
         assert_eq!(about.job.unwrap().as_str(), "postgis/places");
         assert!(about.generation.is_some() && about.gate.is_none());
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
-use super::{Event, Holder, JournalError, RunState};
+use super::{Answer, Event, Holder, JournalError, NewRequest, Request, RunState};
 use crate::digest::Digest;
 use crate::model::{Outcome, RunId, RunMode};
 
@@ -60,12 +60,37 @@ pub(crate) trait Journal: Send + Sync {
     /// Gives a lease back.
     async fn release(&self, lease: &Lease) -> Result<(), JournalError>;
 
-    /// Writes events, all or none; durable on return. `Stale` when the lease's epoch is not the
-    /// newest.
-    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), JournalError>;
+    /// Writes events that come from no request.
+    #[cfg(test)]
+    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), JournalError> {
+        self.record(lease, events, &[]).await
+    }
+
+    /// Writes events and the answers to the requests that they come from, all or none; durable on
+    /// return. `Stale` when the lease's epoch is not the newest.
+    async fn record(
+        &self,
+        lease: &Lease,
+        events: &[Event],
+        answers: &[Answer],
+    ) -> Result<(), JournalError>;
+
+    /// Asks something of a run, and gives the number of the request; anybody may.
+    async fn ask(&self, run: RunId, asked: &NewRequest) -> Result<u64, JournalError>;
+
+    /// Reads the requests that nobody answered yet, in order.
+    async fn requests(&self, run: RunId) -> Result<Vec<Request>, JournalError>;
+
+    /// Says what became of a request; `None`: nobody answered it yet.
+    async fn answer(&self, run: RunId, seq: u64) -> Result<Option<Answer>, JournalError>;
 
     /// Reads the events of a run, in order; none when there is no such run.
-    fn replay(&self, run: RunId) -> BoxStream<'_, Result<Event, JournalError>>;
+    fn replay(&self, run: RunId) -> BoxStream<'_, Result<Event, JournalError>> {
+        self.replay_after(run, 0)
+    }
+
+    /// Reads those after the `seq`-th.
+    fn replay_after(&self, run: RunId, seq: u64) -> BoxStream<'_, Result<Event, JournalError>>;
 
     /// Lists the runs, newest first.
     async fn runs(&self) -> Result<Vec<RunSummary>, JournalError>;

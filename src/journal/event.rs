@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::model::{Actor, DatasetVersionId, Failure, JobId, Outcome, Output, RunMode, StepId};
+use crate::model::{
+    Actor, ApprovedBy, DatasetVersionId, Failure, JobId, Outcome, Output, RunMode, StepId,
+};
 
-use super::Holder;
+use super::{Ask, AskKind, Holder};
 
 /// Something that happened in a run. Events are numbered from 1 without gaps.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +91,7 @@ pub(crate) enum EventKind {
         /// What it waits for.
         because: StepId,
     },
-    /// A step of a halted run is to be done again.
+    /// A step of a halted run, or one that a retried step held back, is to be done again.
     StepReopened {
         /// The step.
         step: StepId,
@@ -98,6 +100,42 @@ pub(crate) enum EventKind {
     StepCancelled {
         /// The step.
         step: StepId,
+    },
+    /// Somebody wants a step tried again, or at once.
+    StepRetried {
+        /// The step.
+        step: StepId,
+        /// Who, and why.
+        ask: Ask,
+    },
+    /// Somebody gave a step up for good.
+    StepSkipped {
+        /// The step.
+        step: StepId,
+        /// Who, and why.
+        ask: Ask,
+    },
+    /// A step could start, and waits for approval.
+    ApprovalAwaited {
+        /// The step.
+        step: StepId,
+    },
+    /// Somebody approved a step.
+    StepApproved {
+        /// The step.
+        step: StepId,
+        /// Who, and why.
+        ask: Ask,
+    },
+    /// Somebody wants that nothing more starts.
+    RunPaused {
+        /// Who, and why.
+        ask: Ask,
+    },
+    /// Somebody wants a paused run to go on.
+    RunContinued {
+        /// Who, and why.
+        ask: Ask,
     },
     /// Somebody asked the run to stop; it can be resumed.
     CancelRequested {},
@@ -179,6 +217,9 @@ pub(crate) struct StepSeed {
     /// How long it may take, where that can be told.
     #[serde(default)]
     pub(crate) estimate_seconds: Option<u64>,
+    /// Who has to approve it before it starts, if somebody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approve: Option<ApprovedBy>,
     /// What it is about.
     #[serde(default)]
     pub(crate) about: About,
@@ -199,7 +240,7 @@ pub(crate) struct About {
 }
 
 /// The kinds that this version of Coppice writes.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 19] = [
     "RunStarted",
     "RunResumed",
     "StepStarted",
@@ -211,6 +252,12 @@ const KNOWN: [&str; 13] = [
     "StepBlocked",
     "StepReopened",
     "StepCancelled",
+    "StepRetried",
+    "StepSkipped",
+    "ApprovalAwaited",
+    "StepApproved",
+    "RunPaused",
+    "RunContinued",
     "CancelRequested",
     "RunFinished",
 ];
@@ -245,12 +292,30 @@ impl EventKind {
             | Self::StepFailed { step, .. }
             | Self::StepBlocked { step, .. }
             | Self::StepReopened { step }
-            | Self::StepCancelled { step } => Some(step),
+            | Self::StepCancelled { step }
+            | Self::StepRetried { step, .. }
+            | Self::StepSkipped { step, .. }
+            | Self::ApprovalAwaited { step }
+            | Self::StepApproved { step, .. } => Some(step),
             Self::RunStarted(_)
             | Self::RunResumed { .. }
+            | Self::RunPaused { .. }
+            | Self::RunContinued { .. }
             | Self::CancelRequested {}
             | Self::RunFinished { .. }
             | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// What somebody asked for, if that is what it came from.
+    pub(crate) fn asked(&self) -> Option<(AskKind, &Ask)> {
+        match self {
+            Self::RunPaused { ask } => Some((AskKind::Pause, ask)),
+            Self::RunContinued { ask } => Some((AskKind::Continue, ask)),
+            Self::StepRetried { ask, .. } => Some((AskKind::Retry, ask)),
+            Self::StepSkipped { ask, .. } => Some((AskKind::Skip, ask)),
+            Self::StepApproved { ask, .. } => Some((AskKind::Approve, ask)),
+            _ => None,
         }
     }
 }
@@ -262,8 +327,8 @@ mod tests {
     #[test]
     fn a_kind_of_a_later_version_is_kept_and_a_damaged_known_one_is_refused() {
         let body = serde_json::json!({ "x": 1 });
-        let later = EventKind::of_parts("StepPaused".into(), body.clone()).unwrap();
-        assert_eq!(later.to_parts().unwrap(), ("StepPaused".to_owned(), body.clone()));
+        let later = EventKind::of_parts("StepDelayed".into(), body.clone()).unwrap();
+        assert_eq!(later.to_parts().unwrap(), ("StepDelayed".to_owned(), body.clone()));
         assert!(EventKind::of_parts("StepStarted".into(), body).is_err());
     }
 
@@ -272,6 +337,7 @@ mod tests {
         let step: StepId = "a/b".parse().unwrap();
         let failure = Failure::permanent(crate::model::Code::StepFailed, "no");
         let retry_in = Some(Duration::from_millis(1500));
+        let ask = crate::journal::samples::ask("kim");
         let output = Output { value: serde_json::json!([1]), findings: Vec::new() };
         let kinds = [
             EventKind::RunStarted(Box::new(crate::journal::samples::info(&[("a/b", "gate", 1)]))),
@@ -289,7 +355,13 @@ mod tests {
             EventKind::StepFailed { step: step.clone(), failure },
             EventKind::StepBlocked { step: step.clone(), because: step.clone() },
             EventKind::StepReopened { step: step.clone() },
-            EventKind::StepCancelled { step },
+            EventKind::StepCancelled { step: step.clone() },
+            EventKind::StepRetried { step: step.clone(), ask: ask.clone() },
+            EventKind::StepSkipped { step: step.clone(), ask: ask.clone() },
+            EventKind::ApprovalAwaited { step: step.clone() },
+            EventKind::StepApproved { step, ask: ask.clone() },
+            EventKind::RunPaused { ask: ask.clone() },
+            EventKind::RunContinued { ask },
             EventKind::CancelRequested {},
             EventKind::RunFinished { outcome: Outcome::Partial },
         ];

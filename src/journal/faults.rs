@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use super::{Event, Holder, Journal, JournalError, Lease, RunSummary};
+use super::{Answer, Event, Holder, Journal, JournalError, Lease, NewRequest, Request, RunSummary};
 use crate::digest::Digest;
 use crate::model::RunId;
 
@@ -75,18 +75,36 @@ impl Journal for FaultyJournal {
         self.inner.release(lease).await
     }
 
-    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), JournalError> {
+    async fn record(
+        &self,
+        lease: &Lease,
+        events: &[Event],
+        answers: &[Answer],
+    ) -> Result<(), JournalError> {
         self.alive()?;
         let n = self.appends.fetch_add(1, Ordering::SeqCst);
         if self.dies == Dies::Before(n) {
             return Err(dead_disk());
         }
-        self.inner.append(lease, events).await?;
+        self.inner.record(lease, events, answers).await?;
         if self.dies == Dies::After(n) { Err(dead_disk()) } else { Ok(()) }
     }
 
-    fn replay(&self, run: RunId) -> BoxStream<'_, Result<Event, JournalError>> {
-        self.inner.replay(run)
+    async fn ask(&self, run: RunId, asked: &NewRequest) -> Result<u64, JournalError> {
+        self.inner.ask(run, asked).await
+    }
+
+    async fn requests(&self, run: RunId) -> Result<Vec<Request>, JournalError> {
+        self.alive()?;
+        self.inner.requests(run).await
+    }
+
+    async fn answer(&self, run: RunId, seq: u64) -> Result<Option<Answer>, JournalError> {
+        self.inner.answer(run, seq).await
+    }
+
+    fn replay_after(&self, run: RunId, seq: u64) -> BoxStream<'_, Result<Event, JournalError>> {
+        self.inner.replay_after(run, seq)
     }
 
     async fn runs(&self) -> Result<Vec<RunSummary>, JournalError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{About, Event, EventKind, RunInfo, RunRequest, RunState, StepSeed};
+use super::{About, Ask, Event, EventKind, RunInfo, RunRequest, RunState, StepSeed};
 use crate::digest::Digest;
 use crate::model::{Actor, RunId, RunMode};
 
@@ -15,6 +15,7 @@ pub(crate) fn info(steps: &[(&str, &str, u32)]) -> RunInfo {
         kind: (*kind).to_owned(),
         shards: *shards,
         estimate_seconds: None,
+        approve: None,
         about: About::default(),
     };
     RunInfo {
@@ -45,6 +46,12 @@ pub(crate) fn request() -> RunRequest {
         not_covered: Vec::new(),
         setting: Digest::blake3(b"setting"),
     }
+}
+
+/// Something that `who` asked for.
+pub(crate) fn ask(who: &str) -> Ask {
+    let actor = Actor { principal: who.into(), source: "given".into() };
+    Ask { request: 1, actor, reason: "because".into() }
 }
 
 /// The time so many seconds after the sample runs start.

@@ -12,17 +12,21 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
-use super::claims;
-use super::{Event, EventKind, Holder, Journal, JournalError, LEASE_SECONDS, Lease, RunSummary};
+use super::{
+    Answer, Event, EventKind, Holder, Journal, JournalError, LEASE_SECONDS, Lease, NewRequest,
+    Request, RunSummary,
+};
+use super::{claims, requests};
 use crate::digest::{Algorithm, Digest};
 use crate::model::{Outcome, RunId};
 
 /// The format that this version writes, kept in `PRAGMA user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// How long one process waits for another one's transaction.
 const BUSY: Duration = Duration::from_secs(20);
 
+/// Each table is of the first format, but for `request`, which came with the second.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS run (
     run_id TEXT PRIMARY KEY, created_at TEXT NOT NULL, mode TEXT NOT NULL,
@@ -38,6 +42,11 @@ CREATE TABLE IF NOT EXISTS claim (
     target TEXT PRIMARY KEY, run_id TEXT NOT NULL, epoch INTEGER NOT NULL,
     holder TEXT, until TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS request (
+    run_id TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
+    kind TEXT NOT NULL, step TEXT, reason TEXT NOT NULL, answered_at TEXT, refused TEXT,
+    PRIMARY KEY (run_id, seq)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// A journal in one SQLite file, shared by the processes of one machine.
@@ -88,7 +97,7 @@ impl SqliteJournal {
         if found < FORMAT {
             let make = async |tx: &mut SqliteConnection| {
                 sqlx::raw_sql(TABLES).execute(&mut *tx).await?;
-                sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *tx).await
+                sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *tx).await
             };
             make(&mut tx).await.map_err(failed("make the journal's tables"))?;
         }
@@ -137,7 +146,12 @@ impl Journal for SqliteJournal {
         tx.commit().await.map_err(failed("give a claim back"))
     }
 
-    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), JournalError> {
+    async fn record(
+        &self,
+        lease: &Lease,
+        events: &[Event],
+        answers: &[Answer],
+    ) -> Result<(), JournalError> {
         let mut tx = self.begin().await?;
         claims::check(&mut tx, lease).await?;
         for event in events {
@@ -146,16 +160,40 @@ impl Journal for SqliteJournal {
             }
             insert(&mut tx, lease.run, event).await?;
         }
+        for answer in answers {
+            requests::answer(&mut tx, lease, answer).await?;
+        }
         tx.commit().await.map_err(failed("write events"))
     }
 
-    fn replay(&self, run: RunId) -> BoxStream<'_, Result<Event, JournalError>> {
-        sqlx::query("SELECT seq, at, epoch, kind, body FROM event WHERE run_id = ? ORDER BY seq")
-            .bind(run.to_string())
-            .fetch(&self.pool)
-            .map_err(failed("read events"))
-            .and_then(async |row| read_event(&row))
-            .boxed()
+    async fn ask(&self, run: RunId, asked: &NewRequest) -> Result<u64, JournalError> {
+        let mut tx = self.begin().await?;
+        let seq = requests::write(&mut tx, run, asked).await?;
+        tx.commit().await.map_err(failed("write a request"))?;
+        Ok(seq)
+    }
+
+    async fn requests(&self, run: RunId) -> Result<Vec<Request>, JournalError> {
+        requests::open(&self.pool, run).await
+    }
+
+    async fn answer(&self, run: RunId, seq: u64) -> Result<Option<Answer>, JournalError> {
+        requests::answer_to(&self.pool, run, seq).await
+    }
+
+    fn replay_after(&self, run: RunId, seq: u64) -> BoxStream<'_, Result<Event, JournalError>> {
+        // A number that no event can have is after all of them.
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        sqlx::query(
+            "SELECT seq, at, epoch, kind, body FROM event
+             WHERE run_id = ? AND seq > ? ORDER BY seq",
+        )
+        .bind(run.to_string())
+        .bind(seq)
+        .fetch(&self.pool)
+        .map_err(failed("read events"))
+        .and_then(async |row| read_event(&row))
+        .boxed()
     }
 
     async fn runs(&self) -> Result<Vec<RunSummary>, JournalError> {

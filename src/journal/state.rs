@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Event, EventKind, RunInfo, StepSeed};
+use super::{Ask, AskKind, Event, EventKind, RunInfo, StepSeed};
 use crate::model::{Failure, Finding, Outcome, Output, RunId, StepId};
 
 /// Says that an event cannot follow those before it: a bug, or a damaged journal.
@@ -41,6 +41,8 @@ pub(crate) enum StepPhase {
     Blocked,
     /// It was given up with the run.
     Cancelled,
+    /// Somebody gave it up.
+    Skipped,
 }
 
 impl StepPhase {
@@ -58,6 +60,7 @@ impl StepPhase {
             Self::Failed => "failed",
             Self::Blocked => "blocked",
             Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -71,6 +74,8 @@ pub(crate) enum ShardPhase {
     Running,
     /// The next try is due then.
     Waiting {
+        /// Since when it waits.
+        since: DateTime<Utc>,
         /// When.
         until: DateTime<Utc>,
     },
@@ -110,6 +115,10 @@ pub(crate) struct StepState {
     pub(crate) failure: Option<Failure>,
     /// What blocks it.
     pub(crate) because: Option<StepId>,
+    /// Since when it could start, but for an approval.
+    pub(crate) awaits: Option<DateTime<Utc>>,
+    /// Who approved it.
+    pub(crate) approved: Option<Ask>,
 }
 
 impl StepState {
@@ -129,10 +138,46 @@ impl StepState {
         self.shards.iter().any(|shard| matches!(shard.phase, ShardPhase::Failed(_)))
     }
 
+    /// Whether it waits for an approval.
+    pub(crate) fn awaits_approval(&self) -> bool {
+        self.phase == StepPhase::Pending && self.awaits.is_some() && self.approved.is_none()
+    }
+
+    /// Whether nothing of it goes on, and it waits for its next try.
+    pub(crate) fn waits_for_a_try(&self) -> bool {
+        let waits = |shard: &ShardState| matches!(shard.phase, ShardPhase::Waiting { .. });
+        self.phase == StepPhase::Running
+            && !self.has_running_shard()
+            && !self.has_failed_shard()
+            && self.shards.iter().any(waits)
+    }
+
     /// Whether a try of a shard goes on.
     pub(crate) fn has_running_shard(&self) -> bool {
         self.shards.iter().any(|shard| shard.phase == ShardPhase::Running)
     }
+}
+
+/// Since when nothing more starts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pause {
+    /// When it was asked for.
+    pub(crate) since: DateTime<Utc>,
+    /// By whom, and why.
+    pub(crate) ask: Ask,
+}
+
+/// Something that somebody asked for while the run went on, and that was done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Asked {
+    /// When it was done.
+    pub(crate) at: DateTime<Utc>,
+    /// What.
+    pub(crate) kind: AskKind,
+    /// To which step; `None`: to the run.
+    pub(crate) step: Option<StepId>,
+    /// By whom, and why.
+    pub(crate) ask: Ask,
 }
 
 /// A run, folded from its events. Live state equals replayed state.
@@ -156,6 +201,10 @@ pub(crate) struct RunState {
     pub(crate) resumes: u32,
     /// Its steps.
     pub(crate) steps: BTreeMap<StepId, StepState>,
+    /// Whether somebody paused it.
+    pub(crate) paused: Option<Pause>,
+    /// What was asked for and done while it went on.
+    pub(crate) asked: Vec<Asked>,
     /// Kinds of events that a later version wrote; such a run is shown, not resumed.
     pub(crate) unknown: Vec<String>,
 }
@@ -173,6 +222,8 @@ impl RunState {
             finished_at: None,
             resumes: 0,
             steps: BTreeMap::new(),
+            paused: None,
+            asked: Vec::new(),
             unknown: Vec::new(),
         }
     }
@@ -191,6 +242,10 @@ impl RunState {
                 Some(step) => self.apply_to_step(step, event),
             }
             .map_err(illegal)?,
+        }
+        if let Some((kind, ask)) = event.kind.asked() {
+            let (step, ask) = (event.kind.step().cloned(), ask.clone());
+            self.asked.push(Asked { at: event.at, kind, step, ask });
         }
         self.last_seq = event.seq;
         self.epoch = event.epoch;
@@ -213,7 +268,9 @@ impl RunState {
         for step in self.steps.values() {
             match step.phase {
                 StepPhase::Failed if step.seed.kind == "switch" => return Outcome::Halted,
-                StepPhase::Failed | StepPhase::Blocked => outcome = Outcome::Partial,
+                StepPhase::Failed | StepPhase::Blocked | StepPhase::Skipped => {
+                    outcome = Outcome::Partial;
+                }
                 StepPhase::Cancelled => return Outcome::Cancelled,
                 StepPhase::Pending | StepPhase::Running | StepPhase::Succeeded => {}
             }
@@ -249,6 +306,12 @@ impl RunState {
                 self.resumes += 1;
                 self.phase = RunPhase::Running;
             }
+            (RunPhase::Running, EventKind::RunPaused { ask }) if self.paused.is_none() => {
+                self.paused = Some(Pause { since: event.at, ask: ask.clone() });
+            }
+            (RunPhase::Running, EventKind::RunContinued { .. }) if self.paused.is_some() => {
+                self.paused = None;
+            }
             (RunPhase::Running, EventKind::CancelRequested {}) => self.phase = RunPhase::Cancelling,
             (RunPhase::Running | RunPhase::Cancelling, EventKind::RunFinished { outcome }) => {
                 if let Some(step) = self.steps.values().find(|step| !step.phase.is_ended()) {
@@ -266,8 +329,11 @@ impl RunState {
         let starts =
             matches!(event.kind, EventKind::StepStarted { .. } | EventKind::ShardStarted { .. });
         match self.phase {
+            RunPhase::Running if starts && self.paused.is_some() => {
+                return Err(format!("{id} starts in a run that is paused"));
+            }
             RunPhase::Running => {}
-            RunPhase::Cancelling if !starts => {}
+            RunPhase::Cancelling if !starts && event.kind.asked().is_none() => {}
             phase => return Err(format!("a step event in a run that is {phase:?}")),
         }
         if let EventKind::StepBlocked { because, .. } = &event.kind {
@@ -296,7 +362,9 @@ impl RunState {
 impl StepState {
     fn apply(&mut self, event: &Event) -> Result<(), String> {
         match (self.phase, &event.kind) {
-            (StepPhase::Pending, EventKind::StepStarted { .. }) => {
+            (StepPhase::Pending, EventKind::StepStarted { .. })
+                if self.seed.approve.is_none() || self.approved.is_some() =>
+            {
                 self.started_at = Some(event.at);
                 self.phase = StepPhase::Running;
                 return Ok(());
@@ -320,9 +388,41 @@ impl StepState {
             (StepPhase::Pending | StepPhase::Running, EventKind::StepCancelled { .. }) => {
                 self.phase = StepPhase::Cancelled;
             }
-            (phase, EventKind::StepReopened { .. }) if phase.is_ended() => {
+            (StepPhase::Pending, EventKind::ApprovalAwaited { .. })
+                if self.seed.approve.is_some() && self.awaits.is_none() =>
+            {
+                self.awaits = Some(event.at);
+                return Ok(());
+            }
+            (StepPhase::Pending, EventKind::StepApproved { ask, .. }) if self.awaits_approval() => {
+                self.approved = Some(ask.clone());
+                return Ok(());
+            }
+            // What it waits for is done again, so that it is approved anew.
+            (StepPhase::Pending, EventKind::StepReopened { .. }) if self.awaits.is_some() => {
+                (self.awaits, self.approved) = (None, None);
+                return Ok(());
+            }
+            (phase, EventKind::StepReopened { .. })
+                if phase.is_ended() && phase != StepPhase::Skipped =>
+            {
                 self.reopen();
                 return Ok(());
+            }
+            (StepPhase::Failed, EventKind::StepRetried { .. }) => {
+                self.reopen();
+                self.shards.iter_mut().for_each(|shard| shard.tries = 0);
+                return Ok(());
+            }
+            (StepPhase::Running, EventKind::StepRetried { .. }) if self.waits_for_a_try() => {
+                self.shards.iter_mut().for_each(ShardState::hurry);
+                return Ok(());
+            }
+            (StepPhase::Pending | StepPhase::Failed, EventKind::StepSkipped { .. }) => {
+                self.phase = StepPhase::Skipped;
+            }
+            (StepPhase::Running, EventKind::StepSkipped { .. }) if self.waits_for_a_try() => {
+                self.phase = StepPhase::Skipped;
             }
             (phase, kind) => return Err(format!("{kind:?} in a step that is {phase:?}")),
         }
@@ -341,6 +441,15 @@ impl StepState {
         self.phase = StepPhase::Pending;
         (self.started_at, self.finished_at) = (None, None);
         (self.output, self.failure, self.because) = (None, None, None);
+    }
+}
+
+impl ShardState {
+    /// Does not wait for its next try any longer.
+    fn hurry(&mut self) {
+        if matches!(self.phase, ShardPhase::Waiting { .. }) {
+            self.phase = ShardPhase::Pending;
+        }
     }
 }
 
@@ -363,7 +472,7 @@ fn apply_to_shard(shard: &mut ShardState, event: &Event) -> Result<(), String> {
         (ShardPhase::Running, EventKind::ShardFailed { retry_in: Some(wait), .. }) => {
             let until = chrono::TimeDelta::from_std(*wait).ok();
             let until = until.and_then(|wait| event.at.checked_add_signed(wait));
-            ShardPhase::Waiting { until: until.ok_or("a wait without an end")? }
+            ShardPhase::Waiting { since: event.at, until: until.ok_or("a wait without an end")? }
         }
         (phase, kind) => return Err(format!("{kind:?} in a shard that is {phase:?}")),
     };
@@ -392,6 +501,8 @@ fn seeded(info: &RunInfo) -> Result<BTreeMap<StepId, StepState>, String> {
             output: None,
             failure: None,
             because: None,
+            awaits: None,
+            approved: None,
         };
         if steps.insert(seed.id.clone(), step).is_some() {
             return Err(format!("two steps are called {}", seed.id));

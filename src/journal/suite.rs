@@ -6,7 +6,10 @@ use futures::TryStreamExt;
 
 use super::faults::{Dies, FaultyJournal};
 use super::samples;
-use super::{Event, EventKind, Holder, Journal, JournalError, SqliteJournal, load};
+use super::{
+    Answer, AskKind, Event, EventKind, Holder, Journal, JournalError, NewRequest, SqliteJournal,
+    load,
+};
 use crate::model::{Outcome, RunId};
 
 fn started(run: RunId, epoch: u64) -> Event {
@@ -21,6 +24,7 @@ async fn suite(journal: &dyn Journal) {
     a_run_and_a_target_have_one_holder(journal).await;
     a_batch_is_written_whole_or_not_at_all(journal).await;
     blobs_come_back_under_their_name(journal).await;
+    a_request_is_answered_once_and_with_its_events(journal).await;
 }
 
 async fn events_come_back_in_order_and_whole(journal: &dyn Journal) {
@@ -111,6 +115,59 @@ async fn blobs_come_back_under_their_name(journal: &dyn Journal) {
     assert!(matches!(journal.get(&other).await, Err(JournalError::NoSuchBlob { .. })));
 }
 
+async fn a_request_is_answered_once_and_with_its_events(journal: &dyn Journal) {
+    let run = RunId::now();
+    let lease = journal.claim(run, &["t9".into()], &Holder::this_process("kim")).await.unwrap();
+    let who = samples::ask("lee").actor;
+    let new = |kind, step: Option<&str>| NewRequest {
+        kind,
+        step: step.map(|step| step.parse().unwrap()),
+        actor: who.clone(),
+        reason: "because \u{e9}".into(),
+    };
+    let asked = [new(AskKind::Pause, None), new(AskKind::Skip, Some("a"))];
+    assert_eq!(journal.ask(run, &asked[0]).await.unwrap(), 1);
+    assert_eq!(journal.ask(run, &asked[1]).await.unwrap(), 2);
+    assert_eq!(journal.ask(RunId::now(), &asked[1]).await.unwrap(), 1, "numbered by run");
+    let open = journal.requests(run).await.unwrap();
+    assert_eq!(
+        open.iter().map(|r| (r.seq, &r.asked)).collect::<Vec<_>>(),
+        [(1, &asked[0]), (2, &asked[1])]
+    );
+    let done = Answer { seq: 1, refused: None };
+    // The event cannot be written, so the answer is not either.
+    let twice = [started(run, lease.epoch), started(run, lease.epoch)];
+    assert!(journal.record(&lease, &twice, std::slice::from_ref(&done)).await.is_err());
+    assert_eq!(journal.answer(run, 1).await.unwrap(), None);
+    let no = Answer { seq: 2, refused: Some("no".into()) };
+    journal.record(&lease, &twice[..1], &[done.clone(), no.clone()]).await.unwrap();
+    assert_eq!(journal.answer(run, 1).await.unwrap(), Some(done.clone()));
+    assert_eq!(journal.answer(run, 2).await.unwrap(), Some(no));
+    assert_eq!(journal.requests(run).await.unwrap(), Vec::new());
+    assert!(journal.record(&lease, &[], &[done]).await.is_err(), "answered twice");
+    let after: Vec<Event> = journal.replay_after(run, 1).try_collect().await.unwrap();
+    assert_eq!(after, Vec::new());
+    journal.release(&lease).await.unwrap();
+}
+
+/// A journal of the first format gets the table of requests and keeps its runs.
+#[tokio::test]
+async fn a_journal_of_the_first_format_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(dir.path()).await.unwrap();
+    let run = RunId::now();
+    let lease = journal.claim(run, &[], &Holder::this_process("kim")).await.unwrap();
+    journal.append(&lease, &[started(run, lease.epoch)]).await.unwrap();
+    drop(journal);
+    let file =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("journal.sqlite"));
+    let pool = sqlx::SqlitePool::connect_with(file).await.unwrap();
+    sqlx::raw_sql("DROP TABLE request; PRAGMA user_version = 1").execute(&pool).await.unwrap();
+    let journal = SqliteJournal::open(dir.path()).await.unwrap();
+    assert_eq!(load(&journal, run).await.unwrap().last_seq, 1);
+    assert_eq!(journal.requests(run).await.unwrap(), Vec::new());
+}
+
 #[tokio::test]
 async fn sqlite_does_what_a_journal_must() {
     let dir = tempfile::tempdir().unwrap();
@@ -165,8 +222,8 @@ async fn a_newer_format_and_a_damaged_blob_are_refused() {
     sqlx::raw_sql("UPDATE blob SET bytes = x'00'").execute(&pool).await.unwrap();
     let journal = SqliteJournal::open(dir.path()).await.unwrap();
     assert!(matches!(journal.get(&name).await, Err(JournalError::Damaged { .. })));
-    sqlx::raw_sql("PRAGMA user_version = 2").execute(&pool).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 3").execute(&pool).await.unwrap();
     let newer = SqliteJournal::open(dir.path()).await.unwrap_err();
-    assert!(matches!(newer, JournalError::Newer { found: 2, known: 1 }));
+    assert!(matches!(newer, JournalError::Newer { found: 3, known: 2 }));
     assert_eq!(Failure::from(newer).code, Code::Journal);
 }

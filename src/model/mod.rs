@@ -2,6 +2,7 @@
 //! them.
 
 mod actor;
+mod approval;
 mod dataset;
 mod evidence;
 mod failure;
@@ -17,6 +18,7 @@ mod redact;
 mod sink;
 
 pub use actor::Actor;
+pub use approval::ApprovedBy;
 pub use dataset::{Artifact, DatasetVersion};
 pub use evidence::{EvidenceRef, ParseEvidenceError};
 pub use failure::{Code, Failure, FailureKind};

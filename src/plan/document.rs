@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CommandSpec, Period};
-use crate::model::Zone;
+use crate::model::{ApprovedBy, Zone};
 
 /// A recovery plan: what to restore in which environment, which projections to regrow, and the
 /// objectives it is measured by.
@@ -150,6 +150,9 @@ pub(crate) struct Environment {
     /// confirmation.
     #[serde(default)]
     pub(crate) protected: bool,
+    /// Which steps wait for somebody's approval; rehearsals do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approve: Option<Approve>,
     /// The environments whose snapshots may be restored here; empty means its own.
     #[serde(default)]
     pub(crate) accepts_snapshots_from: Vec<String>,
@@ -171,6 +174,17 @@ pub(crate) struct Environment {
     /// outside of every snapshot. `coppice schema withdrawals` prints the form of a line.
     #[serde(default)]
     pub(crate) withdrawals: Option<StoreSpec>,
+}
+
+/// Steps that wait for `coppice approve RUN STEP --reason TEXT`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approve {
+    /// Names of steps, such as `cutover/decide`; `*` stands for any part, as in `rebuild/*`.
+    pub(crate) steps: Vec<String>,
+    /// Who may approve: `other` than who started the run, or `any`.
+    #[serde(default)]
+    pub(crate) by: ApprovedBy,
 }
 
 /// A store: an `object_store` URL, or a path relative to the plan, with its options.

@@ -1,12 +1,13 @@
 //! The recovery graph: what `compile` makes, the journal keeps and the engine runs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::model::{RunMode, StepId};
+use crate::model::{ApprovedBy, RunMode, StepId};
 
 /// What a step waits for in another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +112,9 @@ pub(crate) struct RecoveryGraph {
     pub(crate) snapshot: Option<Digest>,
     /// Limits that the engine keeps.
     pub(crate) limits: super::Limits,
+    /// Which steps wait for approval, and whose.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) approvals: BTreeMap<StepId, ApprovedBy>,
     /// The steps.
     pub(crate) steps: Vec<StepSpec>,
 }

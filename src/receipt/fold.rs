@@ -6,8 +6,10 @@ use serde::de::DeserializeOwned;
 use super::objectives::{objectives, read_back};
 use super::projections::projections;
 use super::statement::{PREDICATE, STATEMENT};
-use super::{Drill, GateLine, Moved, Predicate, Receipt, StepFailure, StepLine, Subject};
-use crate::journal::{RunInfo, RunState, ShardPhase, StepPhase, StepState};
+use super::{
+    Drill, GateLine, Intervention, Moved, Predicate, Receipt, StepFailure, StepLine, Subject,
+};
+use crate::journal::{Asked, RunInfo, RunState, ShardPhase, StepPhase, StepState};
 use crate::model::{
     Code, Failure, Finding, ReadBackOutput, RestoreOutput, RunMode, SwitchOutput, Verdict,
 };
@@ -42,6 +44,7 @@ pub(crate) fn fold(state: &RunState, at: DateTime<Utc>) -> Result<Receipt, Failu
         drill: drill(state, info, &findings, &steps),
         findings,
         steps,
+        interventions: state.asked.iter().map(intervention).collect(),
         actor: request.actor,
         reason: request.reason,
         git_commit: request.git_commit,
@@ -144,6 +147,16 @@ fn merge(kept: &mut Finding, other: &Finding) -> bool {
         kept.blocks.extend(more);
     }
     same
+}
+
+fn intervention(asked: &Asked) -> Intervention {
+    Intervention {
+        at: asked.at,
+        kind: asked.kind.name().to_owned(),
+        step: asked.step.clone(),
+        actor: asked.ask.actor.clone(),
+        reason: asked.ask.reason.clone(),
+    }
 }
 
 fn step_line(step: &StepState) -> StepLine {

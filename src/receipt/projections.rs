@@ -85,7 +85,7 @@ fn outcome(
     let of = |phase| match phase {
         StepPhase::Blocked => ProjectionOutcome::Blocked,
         StepPhase::Failed => ProjectionOutcome::Failed,
-        StepPhase::Pending | StepPhase::Running | StepPhase::Cancelled => {
+        StepPhase::Pending | StepPhase::Running | StepPhase::Cancelled | StepPhase::Skipped => {
             ProjectionOutcome::NotAttempted
         }
         StepPhase::Succeeded if !proven => ProjectionOutcome::Failed,

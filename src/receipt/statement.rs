@@ -86,12 +86,30 @@ pub(crate) struct Predicate {
     pub(crate) not_covered: Vec<String>,
     /// The steps, in the order of the plan.
     pub(crate) steps: Vec<StepLine>,
+    /// What somebody asked for while it went on, and was done: pauses, retries, skips, approvals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) interventions: Vec<Intervention>,
     /// From the first switched live name to the last.
     pub(crate) cutover_window_ms: Option<u64>,
     /// What was promised and what was measured.
     pub(crate) objectives: Objectives,
     /// The drill record of a rehearsal.
     pub(crate) drill: Option<Drill>,
+}
+
+/// Something that somebody asked for while the run went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Intervention {
+    /// When it was done.
+    pub(crate) at: DateTime<Utc>,
+    /// `pause`, `continue`, `retry`, `skip` or `approve`.
+    pub(crate) kind: String,
+    /// To which step; null: to the run.
+    pub(crate) step: Option<StepId>,
+    /// Who asked for it.
+    pub(crate) actor: Actor,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// What was restored, counted.
@@ -192,7 +210,7 @@ impl ProjectionOutcome {
 pub(crate) struct StepLine {
     /// The step.
     pub(crate) id: StepId,
-    /// `succeeded`, `failed`, `blocked`, `cancelled`; `running` of the step that made the receipt.
+    /// `succeeded`, `failed`, `blocked`, `skipped`, `cancelled`; `running` of the step that made the receipt.
     pub(crate) outcome: String,
     /// When it started.
     pub(crate) started_at: Option<DateTime<Utc>>,

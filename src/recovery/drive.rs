@@ -28,6 +28,8 @@ pub(crate) struct Watch {
     pub(crate) board: Board,
     /// Asks the run to stop.
     pub(crate) cancel: CancellationToken,
+    /// Whether to wait for approvals; else the process ends where nothing but one is missing.
+    pub(crate) waits: bool,
     /// Keeps what is not public out of what leaves the process.
     pub(crate) redactor: Arc<Redactor>,
 }
@@ -130,6 +132,7 @@ async fn engine_of(world: &Arc<World>, watch: Watch) -> Engine {
         listeners: watch.listeners,
         board: watch.board,
         cancel: watch.cancel,
+        waits: watch.waits,
     }
 }
 

@@ -19,8 +19,8 @@ use crate::model::{
     Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, Redact, RunId, RunMode,
 };
 use crate::plan::{
-    Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy, StepKind,
-    VersionFacts,
+    Environment, Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy,
+    StepKind, VersionFacts,
 };
 
 /// What the operator asked.
@@ -212,6 +212,10 @@ fn record(
     }
 }
 
+fn environment_of(request: &Request) -> Option<&Environment> {
+    request.plan.plan.spec.environments.get(&request.env)
+}
+
 fn not_covered_of(request: &Request, jobs: NotCovered) -> Vec<String> {
     let mut list = Vec::new();
     if let Some(scope) = survey::scope(&request.filter) {
@@ -221,6 +225,9 @@ fn not_covered_of(request: &Request, jobs: NotCovered) -> Vec<String> {
     if request.mode == RunMode::Rehearse {
         list.push("the environment's own targets and their credentials".to_owned());
         list.extend(commands_of(request));
+        if let Some(approve) = environment_of(request).and_then(|env| env.approve.as_ref()) {
+            list.push(format!("approvals: {}", approve.steps.join(", ")));
+        }
     }
     if request.mode != RunMode::Rollback
         && request.plan.plan.spec.signatures == SignaturePolicy::Report

@@ -21,7 +21,7 @@ pub(super) fn left(state: &RunState, board: &Board, elapsed: Duration) -> Option
             StepPhase::Succeeded | StepPhase::Failed => 1.0,
             StepPhase::Running => fraction(step, board),
             StepPhase::Pending => 0.0,
-            StepPhase::Blocked | StepPhase::Cancelled => continue,
+            StepPhase::Blocked | StepPhase::Cancelled | StepPhase::Skipped => continue,
         };
         done += estimate * part;
         open += estimate * (1.0 - part);

@@ -2,8 +2,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::words;
-use crate::journal::{Event, EventKind, Listener, RunInfo, RunState, StepState};
-use crate::model::{Board, Failure, Outcome, StepId};
+use crate::journal::{Ask, Event, EventKind, Listener, RunInfo, RunState, StepState};
+use crate::model::{ApprovedBy, Board, Failure, Outcome, StepId};
 
 /// Plain lines for logs of CI jobs and for pipes: one for each thing that happened to a step.
 pub(crate) struct Lines<W> {
@@ -52,6 +52,16 @@ pub(super) fn line(event: &Event, state: &RunState, board: &Board) -> Option<Str
         }
         EventKind::StepReopened { step } => format!("again     {step}"),
         EventKind::StepCancelled { step } => format!("cancelled {step}"),
+        EventKind::StepRetried { step, ask } => format!("again     {step}  {}", wish(ask)),
+        EventKind::StepSkipped { step, ask } => format!("skipped   {step}  {}", wish(ask)),
+        EventKind::ApprovalAwaited { step } => awaited(step, state),
+        EventKind::StepApproved { step, ask } => format!("approved  {step}  {}", wish(ask)),
+        EventKind::RunPaused { ask } => format!(
+            "paused    {}; what is in flight ends; go on with: coppice continue {} --reason TEXT",
+            wish(ask),
+            state.run
+        ),
+        EventKind::RunContinued { ask } => format!("continued {}", wish(ask)),
         EventKind::CancelRequested {} => "stopping  waiting for what is in flight".to_owned(),
         EventKind::RunFinished { outcome } => finished(*outcome, state),
         EventKind::Unknown { kind, .. } => format!("unknown   {kind}, written by a later version"),
@@ -60,6 +70,24 @@ pub(super) fn line(event: &Event, state: &RunState, board: &Board) -> Option<Str
         | EventKind::ShardFailed { retry_in: None, .. } => return None,
     };
     Some(text)
+}
+
+fn wish(ask: &Ask) -> String {
+    format!("by {}: {}", ask.actor.principal, ask.reason)
+}
+
+fn awaited(step: &StepId, state: &RunState) -> String {
+    let by = state.steps.get(step).and_then(|step| step.seed.approve);
+    let whose = match (by, &state.info) {
+        (Some(ApprovedBy::Other), Some(info)) => {
+            format!(" by another than {}", info.request.actor.principal)
+        }
+        _ => String::new(),
+    };
+    format!(
+        "waiting   {step}  for approval{whose}: coppice approve {} {step} --reason TEXT",
+        state.run
+    )
 }
 
 fn run_started(info: &RunInfo, state: &RunState) -> String {

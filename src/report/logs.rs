@@ -1,6 +1,6 @@
 use std::io;
 
-use crate::journal::{Event, EventKind, Listener, RunState};
+use crate::journal::{Ask, Event, EventKind, Listener, RunState};
 use crate::model::{DatasetVersionId, Failure};
 
 /// Log records: one for each event, with the run, the step and the dataset version it is about.
@@ -73,6 +73,10 @@ fn shard(kind: &EventKind) -> (Option<u32>, Option<u32>) {
     }
 }
 
+fn asked(what: &str, ask: &Ask) -> String {
+    format!("{what} by {}: {}", ask.actor.principal, ask.reason)
+}
+
 fn message(kind: &EventKind) -> String {
     match kind {
         EventKind::RunStarted(info) => format!("{} of {} started", info.mode, info.environment),
@@ -87,6 +91,12 @@ fn message(kind: &EventKind) -> String {
         EventKind::StepBlocked { because, .. } => format!("step blocked by {because}"),
         EventKind::StepReopened { .. } => "step to be done again".into(),
         EventKind::StepCancelled { .. } => "step cancelled".into(),
+        EventKind::StepRetried { ask, .. } => asked("step to be tried again", ask),
+        EventKind::StepSkipped { ask, .. } => asked("step skipped", ask),
+        EventKind::ApprovalAwaited { .. } => "step waits for approval".into(),
+        EventKind::StepApproved { ask, .. } => asked("step approved", ask),
+        EventKind::RunPaused { ask } => asked("run paused", ask),
+        EventKind::RunContinued { ask } => asked("run continued", ask),
         EventKind::CancelRequested {} => "asked to stop".into(),
         EventKind::RunFinished { outcome } => format!("run finished: {}", outcome.name()),
         EventKind::Unknown { kind, .. } => format!("unknown event {kind}"),

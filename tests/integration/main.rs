@@ -19,6 +19,7 @@ mod damage;
 mod drift;
 mod fence;
 mod generated;
+mod incident;
 mod interrupted;
 mod ledger;
 mod preview;

@@ -1,5 +1,6 @@
 //! The engine over a real journal, with actions that behave as told.
 
+mod asks;
 mod behaviour;
 mod crash;
 mod schedules;
@@ -22,6 +23,8 @@ enum Does {
     Fail,
     /// Fails for a passing reason until the given try.
     PassAt(u32),
+    /// Fails once, for a reason that passes only after a long time.
+    Later,
     Panic,
     /// Goes on until it is asked to stop.
     Hang,
@@ -68,6 +71,13 @@ impl Action for Toy {
             Some(Does::PassAt(attempt)) if cx.unit.attempt < *attempt => {
                 return Err(Failure::transient(Code::StoreUnreachable, "503"));
             }
+            Some(Does::Later) if cx.unit.attempt == 1 => {
+                let retry_after = Some(std::time::Duration::from_mins(15));
+                return Err(Failure {
+                    kind: crate::model::FailureKind::Transient { retry_after },
+                    ..Failure::transient(Code::StoreUnreachable, "429")
+                });
+            }
             Some(Does::Panic) => panic!("told to panic"),
             Some(Does::Hang) => {
                 cx.cancel.cancelled().await;
@@ -103,6 +113,7 @@ fn engine(journal: &Arc<dyn Journal>, toy: &Arc<Toy>) -> Engine {
         board: Board::default(),
         redact: Arc::new(crate::access::Redactor::default()),
         cancel: CancellationToken::new(),
+        waits: true,
     }
 }
 

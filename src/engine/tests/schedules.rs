@@ -6,8 +6,11 @@ use super::*;
 use crate::digest::Digest;
 use crate::engine::samples::graph;
 use crate::engine::scheduler::{Decision, decide};
-use crate::engine::seed;
-use crate::journal::{Event, EventKind, RunPhase, ShardPhase, StepPhase};
+use crate::engine::{seed, settle};
+use crate::journal::{
+    AskKind, Event, EventKind, NewRequest, Request, RunPhase, ShardPhase, StepPhase,
+};
+use crate::model::ApprovedBy;
 use crate::plan::{RecoveryGraph, When};
 
 /// A small run whose every choice is one of the given numbers. Once they are used up all goes well,
@@ -15,6 +18,10 @@ use crate::plan::{RecoveryGraph, When};
 struct Chance(Vec<u8>, usize);
 
 impl Chance {
+    fn is_over(&self) -> bool {
+        self.1 >= self.0.len()
+    }
+
     fn pick(&mut self, of: usize) -> usize {
         self.1 += 1;
         self.0.get(self.1 - 1).map_or(of - 1, |number| (usize::from(*number) + self.1) % of)
@@ -26,12 +33,13 @@ struct Simulation {
     state: RunState,
     events: Vec<Event>,
     epoch: u64,
+    asks: u32,
 }
 
 impl Simulation {
     fn new(graph: RecoveryGraph) -> Self {
         let state = RunState::new(RunId::now());
-        let mut simulation = Self { graph, state, events: Vec::new(), epoch: 1 };
+        let mut simulation = Self { graph, state, events: Vec::new(), epoch: 1, asks: 0 };
         let name = Digest::blake3(b"graph");
         let info = seed::info(&simulation.graph, name, samples::request(), Vec::new());
         simulation.happen(EventKind::RunStarted(Box::new(info)));
@@ -60,6 +68,23 @@ impl Simulation {
                 }
             }
         }
+        if self.asks < 40 && !chance.is_over() && self.state.phase == RunPhase::Running {
+            let asked = self.asked(chance);
+            // What is asked must be possible, and a paused run must not rest for ever.
+            if !asked.is_empty() && (kinds.is_empty() || chance.pick(4) == 0) {
+                self.asks += 1;
+                for kind in asked {
+                    self.happen(kind);
+                }
+                return;
+            }
+        } else if self.state.paused.is_some() && self.state.phase == RunPhase::Running {
+            self.happen(EventKind::RunContinued { ask: samples::ask("lee") });
+            return;
+        } else if let Some(step) = self.awaited().filter(|_| kinds.is_empty()) {
+            self.happen(EventKind::StepApproved { step, ask: samples::ask("lee") });
+            return;
+        }
         match (self.state.phase, chance.pick(24)) {
             (RunPhase::Running, 0) => kinds = vec![EventKind::CancelRequested {}],
             (_, 1) => kinds.clear(),
@@ -74,10 +99,36 @@ impl Simulation {
         }
     }
 
+    fn awaited(&self) -> Option<crate::model::StepId> {
+        let runs = self.state.phase == RunPhase::Running;
+        let mut waiting = self.state.steps.values().filter(|step| step.awaits_approval());
+        waiting.next().filter(|_| runs).map(|step| step.seed.id.clone())
+    }
+
+    /// What somebody asks by chance, as events; none when it is refused.
+    fn asked(&self, chance: &mut Chance) -> Vec<EventKind> {
+        let kinds = [
+            AskKind::Pause,
+            AskKind::Continue,
+            AskKind::Retry,
+            AskKind::Skip,
+            AskKind::Approve,
+            AskKind::Approve,
+        ];
+        let kind = kinds[chance.pick(kinds.len())];
+        let ids: Vec<_> = self.state.steps.keys().cloned().collect();
+        let step = Some(ids[chance.pick(ids.len())].clone());
+        let actor = samples::ask("lee").actor;
+        let asked = NewRequest { kind, step, actor, reason: "by chance".into() };
+        let request = Request { seq: 1, at: samples::time(0), asked };
+        settle(&self.graph, &self.state, &request).unwrap_or_default()
+    }
+
     fn kind_of(&self, decision: Decision, chance: &mut Chance) -> EventKind {
         let failure = || Failure::permanent(Code::StepFailed, "by chance");
         match decision {
             Decision::Block { step, because } => EventKind::StepBlocked { step, because },
+            Decision::Await { step } => EventKind::ApprovalAwaited { step },
             Decision::Start { step } => EventKind::StepStarted { step },
             Decision::StartShard { step, shard } => {
                 let attempt = 1 + self.state.steps[&step].shards[shard as usize].attempts;
@@ -118,6 +169,9 @@ fn random_graph(chance: &mut Chance) -> RecoveryGraph {
                 _ => {}
             }
         }
+        if chance.pick(5) == 0 {
+            graph.approvals.insert(one.id.clone(), ApprovedBy::Other);
+        }
         graph.steps.push(one);
     }
     graph
@@ -134,9 +188,9 @@ fn order_was_kept(graph: &RecoveryGraph, events: &[Event]) -> bool {
         spec.after.iter().all(|(other, when)| {
             let ended = position(&|kind| match kind {
                 EventKind::StepSucceeded { step, .. } => step == other,
-                EventKind::StepFailed { step, .. } | EventKind::StepBlocked { step, .. } => {
-                    *when == When::Ended && step == other
-                }
+                EventKind::StepFailed { step, .. }
+                | EventKind::StepSkipped { step, .. }
+                | EventKind::StepBlocked { step, .. } => *when == When::Ended && step == other,
                 _ => false,
             });
             ended.is_some_and(|ended| ended < started)
@@ -171,6 +225,39 @@ proptest! {
             replayed.apply(&Event { kind, ..event.clone() }).unwrap();
         }
         prop_assert_eq!(replayed, simulation.state);
+    }
+
+    #[test]
+    fn what_is_asked_never_undoes_what_is_done(
+        numbers in proptest::collection::vec(any::<u8>(), 8..400),
+    ) {
+        let mut chance = Chance(numbers, 0);
+        let mut simulation = Simulation::new(random_graph(&mut chance));
+        for _ in 0..5_000 {
+            if matches!(simulation.state.phase, RunPhase::Finished(_)) {
+                break;
+            }
+            let before = simulation.state.clone();
+            simulation.step(&mut chance);
+            let after = &simulation.state;
+            let new = &simulation.events[usize::try_from(before.last_seq).unwrap()..];
+            let starts = |event: &Event| matches!(
+                event.kind,
+                EventKind::StepStarted { .. } | EventKind::ShardStarted { .. }
+            );
+            prop_assert!(before.paused.is_none() || !new.iter().any(starts));
+            for (id, was) in &before.steps {
+                let is = &after.steps[id];
+                for done in [StepPhase::Succeeded, StepPhase::Skipped] {
+                    prop_assert!(was.phase != done || is.phase == done, "{id} was {done:?}");
+                }
+                let began = was.phase == StepPhase::Pending && is.phase == StepPhase::Running;
+                prop_assert!(!began || is.seed.approve.is_none() || is.approved.is_some());
+            }
+        }
+        let skipped = simulation.state.steps.values().any(|s| s.phase == StepPhase::Skipped);
+        let partial = simulation.state.outcome() != crate::model::Outcome::Recovered;
+        prop_assert!(!skipped || partial);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::resolve::{self, ResolvedJob};
 use super::steps::{Steps, id};
-use super::{commands, name, roots, select, shoots};
+use super::{approvals, commands, name, roots, select, shoots};
 use crate::digest::Digest;
 use crate::model::{DatasetVersionId, RunMode};
 use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, StepKind};
@@ -53,6 +53,7 @@ pub(crate) fn compile(
     if let Some(bug) = steps.broken.first() {
         return Err(broken(bug.clone()));
     }
+    let steps = steps.finish();
     let recovers = matches!(mode, RunMode::Restore | RunMode::Rehearse);
     Ok(RecoveryGraph {
         mode,
@@ -60,7 +61,8 @@ pub(crate) fn compile(
         plan_digest: name::plan(plan, facts, mode).map_err(|error| broken(error.to_string()))?,
         snapshot: snapshot_of(facts).filter(|_| recovers),
         limits: spec.limits.clone(),
-        steps: steps.finish(),
+        approvals: approvals::of(plan, facts, mode, &steps)?,
+        steps,
     })
 }
 

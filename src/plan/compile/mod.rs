@@ -1,5 +1,6 @@
 //! Which steps, in which order? Pure: the same plan and facts give the same graph.
 
+mod approvals;
 mod commands;
 mod entry;
 mod name;
