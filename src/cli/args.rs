@@ -144,6 +144,8 @@ pub(crate) enum Command {
     /// Rebuild projections from canonical data in place, and all that depends on them.
     ///
     /// Example: coppice rebuild plans/kansas.yaml --env stage --only postgis/places
+    ///
+    /// Example: coppice rebuild plans/kansas.yaml --env stage --since-plan
     Rebuild(RebuildArgs),
     /// Put the former generations back.
     ///
@@ -425,6 +427,17 @@ pub(crate) struct RebuildArgs {
     /// Only this job, with what it needs and what depends on it; may be given again.
     #[arg(long, value_name = "JOB")]
     pub(crate) only: Vec<JobId>,
+    /// Only the jobs that changed since the last run, or since the one of this id or plan digest,
+    /// and what depends on them.
+    #[arg(
+        long,
+        value_name = "DIGEST|RUN",
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with = "only"
+    )]
+    #[expect(clippy::option_option, reason = "not given; given; given with a value")]
+    pub(crate) since_plan: Option<Option<String>>,
     /// Read back and prove what is recorded as proven.
     #[arg(long)]
     pub(crate) reprove: bool,

@@ -1,5 +1,6 @@
 //! What did the operator ask? One file per command; the only room that touches the terminal.
 
+mod added;
 #[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
 mod args;
 mod ask;
@@ -29,6 +30,7 @@ mod run;
 mod runs;
 mod shell;
 mod sign_off;
+mod since;
 mod snapshot;
 mod snapshots;
 mod state;

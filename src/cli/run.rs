@@ -17,12 +17,12 @@ use super::plans::{Chosen, choose};
 use super::reports;
 use super::state::State;
 use super::told::Told;
-use super::{args, plan};
+use super::{added, args, plan, since};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunPhase, RunState, waits};
 use crate::model::{Failure, Outcome, RunId, RunMode};
 use crate::receipt::Receipt;
-use crate::recovery::{self, Governance, Prepared, Refusal, Request, Watch};
+use crate::recovery::{self, Governance, Prepared, Refusal, Request, Since, Watch};
 use crate::report;
 
 /// `coppice rehearse`.
@@ -36,7 +36,7 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
         return plan::show(global, &state, request).await;
     }
     let lock = Overlap::lock(state.dir(), &request.file, &request.env)?;
-    go(global, &state, request, &args.run, Some(lock)).await
+    go(global, &state, request, &args.run, Extra { lock: Some(lock), since: None }).await
 }
 
 /// `coppice restore`.
@@ -58,7 +58,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request, &args.run, None).await
+    go(global, &state, request, &args.run, Extra::default()).await
 }
 
 /// `coppice rebuild`.
@@ -67,10 +67,20 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
     let mut request = request(global, RunMode::Rebuild, &args.env, &args.run, &state)?;
     request.only.clone_from(&args.only);
     request.reprove = args.reprove;
+    let since = args.since_plan.as_ref().map(|named| match named {
+        Some(name) => Since::Named(name.clone()),
+        None => Since::Last,
+    });
     if args.dry_run {
+        let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+        if let Some(since) = &since
+            && !since::narrow(global, &mut request, journal, since).await?
+        {
+            return Ok(Exit::Done);
+        }
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request, &args.run, None).await
+    go(global, &state, request, &args.run, Extra { lock: None, since }).await
 }
 
 /// `coppice rollback`.
@@ -81,7 +91,7 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
-    go(global, &state, request, &args.run, None).await
+    go(global, &state, request, &args.run, Extra::default()).await
 }
 
 /// `coppice resume`.
@@ -132,12 +142,21 @@ fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// What only some runs have.
+#[derive(Default)]
+struct Extra {
+    /// What another rehearsal would need.
+    lock: Option<Overlap>,
+    /// The plan since which a job must have changed.
+    since: Option<Since>,
+}
+
 async fn go(
     global: &Global,
     state: &State,
     request: Request,
     args: &RunArgs,
-    lock: Option<Overlap>,
+    extra: Extra,
 ) -> Result<Exit, Trouble> {
     let told = Told {
         args: args.report.clone(),
@@ -146,7 +165,7 @@ async fn go(
         mode: request.mode,
     };
     told.check()?;
-    let ended = drive(global, state, request, args, lock).await;
+    let ended = drive(global, state, request, args, extra).await;
     if let Err(failure) = told.write(state, &ended).await {
         // What the run came to counts more than who hears of it.
         output::note(&format!("{}; the run itself: see below", failure.message));
@@ -154,17 +173,24 @@ async fn go(
     Ok(ended?.0)
 }
 
-/// Runs to the end; what another rehearsal would need is held meanwhile.
+/// Runs to the end, unless there is nothing to do.
 async fn drive(
     global: &Global,
     state: &State,
-    request: Request,
+    mut request: Request,
     args: &RunArgs,
-    mut lock: Option<Overlap>,
+    mut extra: Extra,
 ) -> Result<(Exit, Option<Receipt>), Trouble> {
     let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    if let Some(since) = &extra.since
+        && !since::narrow(global, &mut request, journal.clone(), since).await?
+    {
+        return Ok((Exit::Done, None));
+    }
+    let asked = request.only.clone();
     let prepared = prepare(request, journal).await?;
-    if let Some(lock) = &mut lock {
+    added::tell(&asked, &prepared.graph)?;
+    if let Some(lock) = &mut extra.lock {
         lock.is_for(prepared.run);
     }
     let quiet = args.report.quiet;

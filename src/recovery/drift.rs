@@ -172,6 +172,11 @@ async fn why(world: &World, now: &RebuildParams, live: Digest, run: Option<RunId
     let Some(then) = then else {
         return vec!["it was made of something else; its run is not in this journal".to_owned()];
     };
+    changes(&then, now)
+}
+
+/// What decides a generation's name, and is not what it was.
+pub(super) fn changes(then: &RebuildParams, now: &RebuildParams) -> Vec<String> {
     let mut changed = Vec::new();
     let mut compare = |same: bool, what: &str| {
         if !same {

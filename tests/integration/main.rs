@@ -24,6 +24,7 @@ mod interrupted;
 mod ledger;
 mod preview;
 mod rehearsal;
+mod reindex;
 mod scheduled;
 mod secrecy;
 mod sibling;
