@@ -7,6 +7,7 @@ mod dataset;
 mod evidence;
 mod failure;
 mod finding;
+mod finding_name;
 mod ids;
 mod outputs;
 mod policy;
@@ -22,7 +23,9 @@ pub use approval::ApprovedBy;
 pub use dataset::{Artifact, DatasetVersion};
 pub use evidence::{EvidenceRef, ParseEvidenceError};
 pub use failure::{Code, Failure, FailureKind};
+pub(crate) use finding::PARSES;
 pub use finding::{Finding, FindingKind, Severity};
+pub(crate) use finding_name::{FindingName, accept};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub use outputs::{
     DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,

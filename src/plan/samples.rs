@@ -48,6 +48,7 @@ pub(super) fn facts() -> Facts {
         (Zone::Audit, vec![part(Part::Records, 18, 30_000, 1), part(Part::Head, 2, 600, 1)]),
     ];
     Facts {
+        accept: Vec::new(),
         environment: "dev".to_owned(),
         snapshot: Some(SnapshotFacts {
             digest: Digest::blake3(b"snapshot"),

@@ -27,7 +27,7 @@ fn an_unknown_environment_job_or_run_is_told() {
     let env = bench.json(&["plan", "plans/kansas.yaml", "--env", "prod"]).expect(2).json();
     assert!(env["error"]["message"].as_str().unwrap().contains("prod"), "{env:#}");
     let unsaid = bench.json(&["plan", "plans/kansas.yaml"]).expect(2).json();
-    assert!(unsaid["error"]["hint"].as_str().unwrap().contains("--env"), "{unsaid:#}");
+    assert!(unsaid["error"]["hint"].as_str().unwrap().contains("Usage:"), "{unsaid:#}");
     let run = bench.json(&["status", "0190aaaa-0000-7000-8000-000000000000"]).json();
     assert!(run["error"]["code"].is_string(), "{run:#}");
 }
@@ -133,4 +133,16 @@ fn a_readiness_check_changes_nothing_and_fails_closed() {
     let blind = bench.json(&check).expect(1).json();
     assert_eq!(probe(&blind, "state")["ok"], false, "{blind:#}");
     assert_eq!(probe(&blind, "snapshot")["ok"], true, "{blind:#}");
+}
+
+#[test]
+fn a_wrong_command_line_is_a_document_where_one_is_asked_for() {
+    let bench = Bench::new();
+    let refused = bench.json(&["rehearse", "plans/kansas.yaml", "--evn", "dev"]).expect(2).json();
+    assert_eq!(refused["error"]["code"], "usage", "{refused:#}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("--evn"), "{refused:#}");
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("Usage:"), "{refused:#}");
+    let text = bench.run(&["rehearse", "plans/kansas.yaml", "--evn", "dev"]).expect(2);
+    assert!(text.stdout.is_empty() && text.stderr.contains("--evn"), "{}", text.stderr);
+    assert!(bench.run(&["rehearse", "--help"]).expect(0).stdout.contains("Usage:"));
 }
