@@ -1,5 +1,5 @@
-//! What crosses rooms? Ids, findings, failures, proofs, verdicts, previews and the progress board, and how what is not public is kept out of
-//! them.
+//! What crosses rooms? Ids, findings, failures, proofs, verdicts, previews and the progress board,
+//! and how what is not public is kept out of them.
 
 mod actor;
 mod approval;
@@ -17,6 +17,7 @@ mod proof;
 mod reading;
 mod redact;
 mod sink;
+mod size;
 
 pub use actor::Actor;
 pub use approval::ApprovedBy;
@@ -41,3 +42,4 @@ pub use sink::{
     Column, ColumnType, GraphSink, Index, IndexMethod, Layer, SearchSink, Sink, TableSink,
     TilesSink,
 };
+pub(crate) use size::size;

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use super::words::{self, count, counted, wrap};
-use crate::model::{Finding, FindingName, Outcome, RunMode};
+use crate::model::{Finding, FindingName, Outcome, RunMode, size};
 use crate::receipt::{GateLine, Objectives, Predicate, ProjectionLine, Receipt, StepLine};
 
 const WIDTH: usize = 80;
@@ -82,7 +82,7 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
     let moved = &predicate.restored;
     if moved.objects > 0 {
         let objects = counted(moved.objects, "object");
-        let bytes = words::bytes(moved.bytes);
+        let bytes = size(moved.bytes);
         let (restored, kept) = (count(moved.restored), count(moved.kept));
         text.line(&format!("  {objects} ({bytes}): {restored} restored, {kept} there already"));
     }

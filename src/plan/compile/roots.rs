@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::steps::{After, Steps, ended, id, segment, succeeded};
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, Zone};
+use crate::model::{DatasetVersionId, Zone, size};
 use crate::plan::{
     Facts, GateParams, Part, PlanSpec, RestoreObjectsParams, SnapshotFacts, StepKind,
     VerifyCatalogParams, VerifyLedgerParams, VerifyObjectsParams, VerifyVersionParams, When,
@@ -250,21 +250,7 @@ pub(super) fn gate(steps: &mut Steps, params: &GateParams, after: After, words: 
     steps.add(id(&["gate", &params.id()]), StepKind::Gate, after).params(params).action(words);
 }
 
-fn amount(size: ZoneFacts) -> String {
-    let s = if size.objects == 1 { "" } else { "s" };
-    format!("{} object{s}, {}", size.objects, bytes(size.bytes))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn bytes(count: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB", "PB"];
-    let mut value = count as f64;
-    let mut unit = "B";
-    for next in units {
-        if value < 1000.0 {
-            break;
-        }
-        (value, unit) = (value / 1000.0, next);
-    }
-    if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
+fn amount(of: ZoneFacts) -> String {
+    let s = if of.objects == 1 { "" } else { "s" };
+    format!("{} object{s}, {}", of.objects, size(of.bytes))
 }
