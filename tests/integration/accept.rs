@@ -96,6 +96,8 @@ fn what_is_named_wrongly_or_twice_or_is_no_such_finding_lets_nothing_pass() {
     assert_eq!(receipt["outcome"], "partial");
 
     // Two of the kind at one object: one name is not enough.
+    let bench = Bench::new();
+    edit(&bench, COLLECTION, "\"rel\": \"describedby\"", "\"rel\": \"about\"");
     edit(&bench, COLLECTION, "./items/ks_airports.json", "./items/other.json");
     bench.try_to_seal();
     let receipt = run(&bench, 1, "rehearse", &[NAME]);
@@ -105,8 +107,9 @@ fn what_is_named_wrongly_or_twice_or_is_no_such_finding_lets_nothing_pass() {
         .filter(|finding| finding["key"] == COLLECTION)
         .map(|finding| format!("{NAME}#{}", finding["expected"].as_str().unwrap()))
         .collect();
-    assert_eq!(exact.len(), 2, "{receipt:#}");
+    assert!(exact.len() > 1, "{receipt:#}");
     let receipt = run(&bench, 1, "rehearse", &[&exact[0]]);
     assert_eq!(receipt["accepted"][0]["met"], true, "{receipt:#}");
-    run(&bench, 0, "rehearse", &[&exact[0], &exact[1]]);
+    let all: Vec<&str> = exact.iter().map(String::as_str).collect();
+    run(&bench, 0, "rehearse", &all);
 }
