@@ -39,7 +39,6 @@ fixture:
 
 picture: build
 	@scripts/setup.sh test
-	target/venv/bin/python -m pip install --quiet --disable-pip-version-check pyte==0.8.2
 	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 48 \
 		coppice rehearse plans/kansas.yaml --env dev
 

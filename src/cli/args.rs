@@ -354,7 +354,7 @@ pub(crate) struct RunArgs {
     /// Who answers for the run [default: the user of the operating system]
     #[arg(long)]
     pub(crate) actor: Option<String>,
-    /// Confirms a protected environment by its name.
+    /// Confirms a protected environment by its name [default: asked for on a terminal]
     #[arg(long, value_name = "ENV")]
     pub(crate) confirm: Option<String>,
     /// Refuses any plan but the one of this digest.

@@ -124,7 +124,7 @@ fn totals(totals: &Preview) -> Vec<String> {
 }
 
 fn against(former: &Former) -> Vec<String> {
-    let at = former.started_at.format("%Y-%m-%d %H:%M:%SZ");
+    let at = crate::model::moment(former.started_at);
     let end = former.outcome.map_or("not ended", Outcome::name);
     if former.same {
         return vec![format!("Same plan as run {}", former.run), format!("  of {at} ({end}).")];

@@ -17,7 +17,7 @@ use super::plans::{Chosen, choose};
 use super::reports;
 use super::state::State;
 use super::told::Told;
-use super::{added, args, plan, since};
+use super::{added, args, confirm, plan, since};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunPhase, RunState, waits};
 use crate::model::{Failure, Outcome, RunId, RunMode};
@@ -158,7 +158,7 @@ struct Extra {
 async fn go(
     global: &Global,
     state: &State,
-    request: Request,
+    mut request: Request,
     args: &RunArgs,
     extra: Extra,
 ) -> Result<Exit, Trouble> {
@@ -169,6 +169,7 @@ async fn go(
         mode: request.mode,
     };
     told.check()?;
+    confirm::ask(&mut request)?;
     let ended = drive(global, state, request, args, extra).await;
     if let Err(failure) = told.write(state, &ended).await {
         // What the run came to counts more than who hears of it.

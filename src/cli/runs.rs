@@ -10,7 +10,7 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use crate::journal::{Journal, RunSummary, load};
-use crate::model::{Code, Failure, RunId, size};
+use crate::model::{Code, Failure, RunId, moment, size};
 use crate::recovery;
 
 #[derive(Serialize)]
@@ -65,20 +65,16 @@ fn table(runs: &[RunSummary]) -> Vec<String> {
     if runs.is_empty() {
         return vec!["no runs yet".to_owned()];
     }
-    let mut lines = vec![format!("{:36}  {:8}  {:10}  {:9}  started", "run", "mode", "env", "end")];
+    let mut lines = Vec::new();
     for run in runs {
         let end = match (run.outcome, &run.holder) {
             (Some(outcome), _) => outcome.name(),
             (None, Some(_)) => "running",
             (None, None) => "stopped",
         };
-        lines.push(format!(
-            "{:36}  {:8}  {:10}  {end:9}  {}",
-            run.run.to_string(),
-            run.mode,
-            run.environment,
-            run.started_at.format("%Y-%m-%d %H:%MZ"),
-        ));
+        let started = moment(run.started_at);
+        lines.push(format!("{started}  {end}: {} of {}", run.mode, run.environment));
+        lines.push(format!("  run {}", run.run));
     }
     lines
 }

@@ -67,7 +67,7 @@ fn text(sealed: &Sealed) -> String {
         "snapshot {}\n  state    {state}\n  as of    {}\n  objects  {} ({} copied, {} reused)\n  \
          bytes    {} ({} copied)",
         sealed.snapshot,
-        sealed.as_of.format("%Y-%m-%d %H:%M:%SZ"),
+        crate::model::moment(sealed.as_of),
         sealed.objects,
         sealed.objects_copied,
         sealed.objects_reused,

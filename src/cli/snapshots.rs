@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::stores;
 use crate::canonical::{BackupStore, Hold, Holds, Listed, Listing, State};
-use crate::model::{Failure, size};
+use crate::model::{Failure, clock, size};
 
 /// A snapshot, and what holds it.
 #[derive(Serialize)]
@@ -40,6 +40,7 @@ fn table(lines: &[Line<'_>], listing: &Listing) -> String {
     if text.is_empty() {
         text.push("no snapshots yet; seal one with `coppice snapshot`".to_owned());
     }
+    text.extend(clock());
     format!("{}{}", text.join("\n"), super::findings::list(&listing.damaged))
 }
 

@@ -90,12 +90,13 @@ impl std::fmt::Display for FindingName {
 }
 
 impl FindingName {
-    /// The most exact name of a finding; `None` where it may not be let pass.
-    pub(crate) fn of(finding: &Finding) -> Option<Self> {
+    /// The name of a finding, the shortest one where it is `alone` with its kind and key; `None`
+    /// where it may not be let pass.
+    pub(crate) fn of(finding: &Finding, alone: bool) -> Option<Self> {
         let key = finding.key.as_ref().filter(|_| may_pass(finding))?;
         let of = match &finding.expected {
-            Some(expected) => exact(key, expected),
-            None => key.clone(),
+            Some(expected) if !alone => exact(key, expected),
+            _ => key.clone(),
         };
         Some(Self { kind: finding.kind, of })
     }

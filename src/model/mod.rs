@@ -9,6 +9,7 @@ mod failure;
 mod finding;
 mod finding_name;
 mod ids;
+mod moment;
 mod outputs;
 mod policy;
 mod preview;
@@ -28,6 +29,7 @@ pub(crate) use finding::PARSES;
 pub use finding::{Finding, FindingKind, Severity};
 pub(crate) use finding_name::{FindingName, accept};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
+pub(crate) use moment::{clock, moment};
 pub use outputs::{
     DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,
     ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,

@@ -87,7 +87,7 @@ impl Screen {
             }
         }
         if let Some(text) = line(event, state, &self.board) {
-            self.all.println(text)?;
+            self.all.println(words::wrap(&text, words::WIDTH).join("\n"))?;
         }
         if matches!(event.kind, EventKind::RunFinished { .. }) {
             self.overall.finish_and_clear();

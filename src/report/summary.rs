@@ -1,10 +1,9 @@
 use std::fmt::Write;
 
-use super::words::{self, count, counted, wrap};
+use super::words::{self, WIDTH, count, counted, wrap};
 use crate::model::{Finding, FindingName, Outcome, RunMode, size};
 use crate::receipt::{GateLine, Objectives, Predicate, ProjectionLine, Receipt, StepLine};
 
-const WIDTH: usize = 80;
 /// So many lines of one kind are read in ten seconds.
 const MOST: usize = 6;
 
@@ -91,7 +90,9 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
         text.line(&format!("  {displaced} with other content put aside in .coppice/displaced"));
     }
     let open = predicate.gates.iter().filter(|gate| gate.open).count();
-    text.line(&format!("  {open} of {} gates open", predicate.gates.len()));
+    if !predicate.gates.is_empty() {
+        text.line(&format!("  {open} of {} gates open", predicate.gates.len()));
+    }
     let good = |line: &&ProjectionLine| line.outcome.is_good() && line.live;
     let live: Vec<&ProjectionLine> = predicate.projections.iter().filter(good).collect();
     let all = predicate.projections.len();
@@ -145,7 +146,9 @@ fn why(line: &ProjectionLine, predicate: &Predicate) -> String {
 }
 
 fn shut(gate: &GateLine) -> String {
-    format!("gate {} is shut: {}", gate.id, gate.evidence)
+    // The failure of the gate says the same.
+    let said = format!("gate {} is shut: ", gate.id);
+    format!("{said}{}", gate.evidence.strip_prefix(&said).unwrap_or(&gate.evidence))
 }
 
 fn is_gate(step: &StepLine, predicate: &Predicate) -> bool {
@@ -163,7 +166,7 @@ fn found(text: &mut Text, predicate: &Predicate) {
     if predicate.findings.is_empty() {
         return;
     }
-    text.head(&format!("Findings: {blocking} that block, {warning} that warn"));
+    text.head(&format!("Findings: {blocking} blocking, {warning} warning"));
     text.list(predicate.findings.iter().map(finding_line));
 }
 
@@ -208,7 +211,7 @@ fn next(predicate: &Predicate) -> Vec<String> {
     let mut steps: Vec<String> = Vec::new();
     let blocking = predicate.findings.iter().filter(|finding| finding.blocks());
     steps.extend(blocking.map(|finding| finding.hint.clone()));
-    steps.extend(predicate.findings.iter().filter_map(waiver));
+    steps.extend(predicate.findings.iter().filter_map(|one| waiver(one, &predicate.findings)));
     let unmet = predicate.accepted.iter().filter(|one| !one.met);
     steps
         .extend(unmet.map(|one| {
@@ -240,8 +243,10 @@ fn next(predicate: &Predicate) -> Vec<String> {
 }
 
 /// How a finding is let pass that may be, where its name may be said.
-fn waiver(finding: &Finding) -> Option<String> {
-    let name = FindingName::of(finding)?.to_string();
+fn waiver(finding: &Finding, all: &[Finding]) -> Option<String> {
+    let like = |other: &&Finding| (other.kind, &other.key) == (finding.kind, &finding.key);
+    let alone = all.iter().filter(|other| other.blocks()).filter(like).count() == 1;
+    let name = FindingName::of(finding, alone)?.to_string();
     let said = !name.contains("hidden:");
     said.then(|| format!("or, where it is known to be harmless: --accept '{name}' --reason TEXT"))
 }

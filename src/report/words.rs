@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::model::RunMode;
 
+/// What a terminal shows at least.
+pub(crate) const WIDTH: usize = 80;
+
 /// A count with commas: `1,204`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();

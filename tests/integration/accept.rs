@@ -50,7 +50,7 @@ fn a_finding_that_was_looked_at_passes_and_stands_in_receipt_and_ledger() {
     // How it may be let pass is told where it blocks.
     let text = bench.run(&["rehearse", "plans/kansas.yaml", "--env", "dev"]).expect(1).stdout;
     let told = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains(&format!("--accept '{NAME}#")), "{text}");
+    assert!(told.contains(&format!("--accept '{NAME}'")), "{text}");
 
     let restored = run(&bench, 0, "restore", &[NAME]);
     assert_eq!(restored["outcome"], "recovered", "{restored:#}");

@@ -28,6 +28,7 @@ mod rehearsal;
 mod reindex;
 mod scheduled;
 mod secrecy;
+mod sessions;
 mod sibling;
 mod snapshots;
 mod standing;
