@@ -3,12 +3,15 @@
 
 mod actor;
 mod approval;
+mod command;
 mod dataset;
 mod evidence;
 mod failure;
 mod finding;
 mod ids;
+mod option;
 mod outputs;
+mod period;
 mod policy;
 mod preview;
 mod progress;
@@ -19,15 +22,18 @@ mod sink;
 
 pub use actor::Actor;
 pub use approval::ApprovedBy;
+pub use command::{CheckProgram, CommandRun, CommandSink, Given, MadeFile, beside};
 pub use dataset::{Artifact, DatasetVersion};
 pub use evidence::{EvidenceRef, ParseEvidenceError};
 pub use failure::{Code, Failure, FailureKind};
 pub use finding::{Finding, FindingKind, Severity};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
+pub use option::OptionValue;
 pub use outputs::{
     DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,
     ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
+pub use period::{ParsePeriodError, Period};
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use preview::{Amount, Fate, Preview, Previews, Thing};
 pub use progress::{Board, Meter, Reading};
