@@ -10,7 +10,7 @@ pub(crate) use super::report_args::{DriftArgs, HistoryArgs, ReportArgs, SignOffA
 pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
 
-use crate::model::{JobId, RunId, RunMode, Zone};
+use crate::model::{FindingName, JobId, RunId, RunMode, Zone};
 
 /// Restores the roots of a data platform, proves them, and regrows everything else from them.
 ///
@@ -336,6 +336,15 @@ pub(crate) struct PlanArgs {
     pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
 }
 
+/// What the operator lets pass.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AcceptArgs {
+    /// Lets one finding of a catalog document pass that would block, named KIND@KEY, or
+    /// KIND@KEY#EXPECTED; needs --reason, may be given again
+    #[arg(long, value_name = "FINDING", requires = "reason")]
+    pub(crate) accept: Vec<FindingName>,
+}
+
 /// What every run takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RunArgs {
@@ -364,6 +373,8 @@ pub(crate) struct RehearseArgs {
     pub(crate) env: EnvArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) waive: AcceptArgs,
     /// Leave scratch as it is; `coppice discard` clears it.
     #[arg(long)]
     pub(crate) keep: bool,
@@ -384,6 +395,8 @@ pub(crate) struct RestoreArgs {
     pub(crate) env: EnvArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) waive: AcceptArgs,
     /// Only this zone.
     #[arg(long, value_enum)]
     pub(crate) zone: Option<Zone>,
@@ -424,6 +437,8 @@ pub(crate) struct RebuildArgs {
     pub(crate) env: EnvArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) waive: AcceptArgs,
     /// Only this job, with what it needs and what depends on it; may be given again.
     #[arg(long, value_name = "JOB")]
     pub(crate) only: Vec<JobId>,

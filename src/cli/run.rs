@@ -29,6 +29,7 @@ use crate::report;
 pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let mut request = request(global, RunMode::Rehearse, &args.env, &args.run, &state)?;
+    request.accept.clone_from(&args.waive.accept);
     request.keep = args.keep;
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
@@ -43,6 +44,7 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
 pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let mut request = request(global, RunMode::Restore, &args.env, &args.run, &state)?;
+    request.accept.clone_from(&args.waive.accept);
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
     request.incident_at = args.incident_at;
@@ -65,6 +67,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
 pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let mut request = request(global, RunMode::Rebuild, &args.env, &args.run, &state)?;
+    request.accept.clone_from(&args.waive.accept);
     request.only.clone_from(&args.only);
     request.reprove = args.reprove;
     let since = args.since_plan.as_ref().map(|named| match named {
@@ -126,6 +129,7 @@ pub(super) fn request(
         filter: Filter::default(),
         existing: None,
         incident_at: None,
+        accept: Vec::new(),
         keep: false,
         dry_run: false,
         governance: Governance {

@@ -10,7 +10,7 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use crate::journal::{Journal, RunSummary, load};
-use crate::model::{Code, Failure, RunId};
+use crate::model::{Code, Failure, RunId, size};
 use crate::recovery;
 
 #[derive(Serialize)]
@@ -57,8 +57,8 @@ pub(super) async fn list(global: &Global) -> Result<Exit, Trouble> {
 
 /// How what a run left in scratch is cleared.
 fn left(run: &Listed) -> Option<String> {
-    let size = crate::report::bytes(run.scratch_bytes?);
-    Some(format!("{size} left in scratch; clear it: coppice discard {}", run.run_id))
+    let bytes = size(run.scratch_bytes?);
+    Some(format!("{bytes} left in scratch; clear it: coppice discard {}", run.run_id))
 }
 
 fn table(runs: &[RunSummary]) -> Vec<String> {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, ApprovedBy, DatasetVersionId, Failure, JobId, Outcome, Output, RunMode, StepId,
+    Actor, ApprovedBy, DatasetVersionId, Failure, FindingName, JobId, Outcome, Output, RunMode,
+    StepId,
 };
 
 use super::{Ask, AskKind, Holder};
@@ -201,6 +202,9 @@ pub(crate) struct RunRequest {
     pub(crate) tools: BTreeMap<String, String>,
     /// What this mode does not do or prove.
     pub(crate) not_covered: Vec<String>,
+    /// The findings that the operator lets pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accept: Vec<FindingName>,
     /// The journal blob with what opens the run's targets again; holds no secret.
     pub(crate) setting: Digest,
 }

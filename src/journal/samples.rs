@@ -44,6 +44,7 @@ pub(crate) fn request() -> RunRequest {
         git_commit: None,
         tools: BTreeMap::from([("coppice".into(), "0.1.0".into())]),
         not_covered: Vec::new(),
+        accept: Vec::new(),
         setting: Digest::blake3(b"setting"),
     }
 }

@@ -1,5 +1,5 @@
-//! What crosses rooms? Ids, findings, failures, proofs, verdicts, previews and the progress board, and how what is not public is kept out of
-//! them.
+//! What crosses rooms? Ids, findings, failures, proofs, verdicts, previews and the progress board,
+//! and how what is not public is kept out of them.
 
 mod actor;
 mod approval;
@@ -8,6 +8,7 @@ mod dataset;
 mod evidence;
 mod failure;
 mod finding;
+mod finding_name;
 mod ids;
 mod option;
 mod outputs;
@@ -19,6 +20,7 @@ mod proof;
 mod reading;
 mod redact;
 mod sink;
+mod size;
 
 pub use actor::Actor;
 pub use approval::ApprovedBy;
@@ -26,7 +28,9 @@ pub use command::{CheckProgram, CommandRun, CommandSink, Given, MadeFile, beside
 pub use dataset::{Artifact, DatasetVersion};
 pub use evidence::{EvidenceRef, ParseEvidenceError};
 pub use failure::{Code, Failure, FailureKind};
+pub(crate) use finding::PARSES;
 pub use finding::{Finding, FindingKind, Severity};
+pub(crate) use finding_name::{FindingName, accept};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub use option::OptionValue;
 pub use outputs::{
@@ -44,3 +48,4 @@ pub use sink::{
     Column, ColumnType, GraphSink, Index, IndexMethod, Layer, SearchSink, Sink, TableSink,
     TilesSink,
 };
+pub(crate) use size::size;

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommandSpec, CutoverPolicy, Expect, SignaturePolicy};
 use crate::digest::Digest;
-use crate::model::{Audience, DatasetVersionId, JobId, OnBadRow, PolicyLabel, ReadAs, Sink, Zone};
+use crate::model::{
+    Audience, DatasetVersionId, FindingName, JobId, OnBadRow, PolicyLabel, ReadAs, Sink, Zone,
+};
 
 /// `RestoreObjects`: one shard of the step is one manifest shard of the zone and part, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +78,9 @@ pub(crate) struct VerifyCatalogParams {
     pub(crate) snapshot: Option<Digest>,
     /// The dataset versions to prove.
     pub(crate) versions: Vec<(String, DatasetVersionId)>,
+    /// The findings that the operator lets pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accept: Vec<FindingName>,
 }
 
 /// `VerifyLedger`.

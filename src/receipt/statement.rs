@@ -84,6 +84,9 @@ pub(crate) struct Predicate {
     pub(crate) findings: Vec<Finding>,
     /// What this mode did not do or prove.
     pub(crate) not_covered: Vec<String>,
+    /// The findings of the catalog that the operator let pass, for the run's reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accepted: Vec<Accepted>,
     /// The steps, in the order of the plan.
     pub(crate) steps: Vec<StepLine>,
     /// What somebody asked for while it went on, and was done: pauses, retries, skips, approvals.
@@ -110,6 +113,15 @@ pub(crate) struct Intervention {
     pub(crate) actor: Actor,
     /// Why.
     pub(crate) reason: String,
+}
+
+/// A finding that the operator let pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Accepted {
+    /// Its name: `KIND@KEY`, or `KIND@KEY#EXPECTED`.
+    pub(crate) finding: String,
+    /// Whether exactly one finding was meant, and let pass.
+    pub(crate) met: bool,
 }
 
 /// What was restored, counted.

@@ -16,7 +16,7 @@ use crate::access::{Redactor, resolve_actor};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunRequest};
 use crate::model::{
-    Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, Redact, RunId, RunMode,
+    Actor, Code, DatasetVersionId, Failure, FindingName, JobId, PolicyLabel, Redact, RunId, RunMode,
 };
 use crate::plan::{
     Environment, Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy,
@@ -49,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) existing: Option<Existing>,
     /// When the incident happened.
     pub(crate) incident_at: Option<DateTime<Utc>>,
+    /// The findings that the operator lets pass.
+    pub(crate) accept: Vec<FindingName>,
     /// Whether scratch is left as it is.
     pub(crate) keep: bool,
     /// Whether it is only looked at what would be done: nobody has to answer for that.
@@ -143,6 +145,8 @@ async fn resolved(
     world.setting.versions = versions(&facts);
     world.setting.withdrawals.clone_from(&facts.withdrawals);
     world.redactor.show(world.setting.public());
+    let shown = |name: &FindingName| name.shown(|of| world.redactor.name_of(of));
+    facts.accept = request.accept.iter().map(shown).collect();
     let mut plan = request.plan.clone();
     // A projection of a part would be a lie.
     plan.jobs.retain(|job, _| !not_covered.contains_key(job));
@@ -211,6 +215,7 @@ fn record(
         ]
         .into(),
         not_covered: Vec::new(),
+        accept: facts.accept.clone(),
         setting: crate::digest::Digest::blake3(b""),
     }
 }

@@ -44,6 +44,7 @@ pub(super) async fn facts(
         scope: scope(&request.filter),
         only: request.only.clone(),
         reprove: request.reprove,
+        accept: Vec::new(),
         keep: request.keep,
         withdrawals: None,
         erased: Vec::new(),

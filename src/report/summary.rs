@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use super::words::{self, count, counted, wrap};
-use crate::model::{Finding, Outcome, RunMode};
+use crate::model::{Finding, FindingName, Outcome, RunMode, size};
 use crate::receipt::{GateLine, Objectives, Predicate, ProjectionLine, Receipt, StepLine};
 
 const WIDTH: usize = 80;
@@ -82,7 +82,7 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
     let moved = &predicate.restored;
     if moved.objects > 0 {
         let objects = counted(moved.objects, "object");
-        let bytes = words::bytes(moved.bytes);
+        let bytes = size(moved.bytes);
         let (restored, kept) = (count(moved.restored), count(moved.kept));
         text.line(&format!("  {objects} ({bytes}): {restored} restored, {kept} there already"));
     }
@@ -171,7 +171,11 @@ fn finding_line(finding: &Finding) -> String {
     let place = finding.key.clone().unwrap_or_else(|| {
         finding.dataset_version_id.as_ref().map(ToString::to_string).unwrap_or_default()
     });
-    let word = if finding.blocks() { "blocks" } else { "warns" };
+    let word = match (finding.blocks(), &finding.accepted) {
+        (true, _) => "blocks",
+        (false, None) => "warns",
+        (false, Some(_)) => "accepted",
+    };
     format!("{word:<6} {} {place}", finding.kind.name())
 }
 
@@ -204,6 +208,12 @@ fn next(predicate: &Predicate) -> Vec<String> {
     let mut steps: Vec<String> = Vec::new();
     let blocking = predicate.findings.iter().filter(|finding| finding.blocks());
     steps.extend(blocking.map(|finding| finding.hint.clone()));
+    steps.extend(predicate.findings.iter().filter_map(waiver));
+    let unmet = predicate.accepted.iter().filter(|one| !one.met);
+    steps
+        .extend(unmet.map(|one| {
+            format!("{} let nothing pass: none, or several, are named so", one.finding)
+        }));
     let failures = predicate.steps.iter().filter_map(|step| step.failure.as_ref());
     steps.extend(failures.filter_map(|failure| failure.hint.clone()));
     let mut seen = std::collections::BTreeSet::new();
@@ -227,6 +237,13 @@ fn next(predicate: &Predicate) -> Vec<String> {
         }
     }
     steps
+}
+
+/// How a finding is let pass that may be, where its name may be said.
+fn waiver(finding: &Finding) -> Option<String> {
+    let name = FindingName::of(finding)?.to_string();
+    let said = !name.contains("hidden:");
+    said.then(|| format!("or, where it is known to be harmless: --accept '{name}' --reason TEXT"))
 }
 
 /// A rehearsal's scratch is gone by now.
