@@ -3,6 +3,7 @@
 
 mod actor;
 mod approval;
+mod command;
 mod dataset;
 mod evidence;
 mod failure;
@@ -10,7 +11,9 @@ mod finding;
 mod finding_name;
 mod ids;
 mod moment;
+mod option;
 mod outputs;
+mod period;
 mod policy;
 mod preview;
 mod progress;
@@ -22,6 +25,7 @@ mod size;
 
 pub use actor::Actor;
 pub use approval::ApprovedBy;
+pub use command::{CheckProgram, CommandRun, CommandSink, Given, MadeFile, beside};
 pub use dataset::{Artifact, DatasetVersion};
 pub use evidence::{EvidenceRef, ParseEvidenceError};
 pub use failure::{Code, Failure, FailureKind};
@@ -30,10 +34,12 @@ pub use finding::{Finding, FindingKind, Severity};
 pub(crate) use finding_name::{FindingName, accept};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub(crate) use moment::{clock, moment};
+pub use option::OptionValue;
 pub use outputs::{
     DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,
     ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
+pub use period::{ParsePeriodError, Period};
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use preview::{Amount, Fate, Preview, Previews, Thing};
 pub use progress::{Board, Meter, Reading};

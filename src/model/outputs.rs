@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Code, DatasetVersionId, Failure, Finding, JobId, Proof};
+use super::{Code, CommandRun, DatasetVersionId, Failure, Finding, JobId, Proof};
 use crate::digest::Digest;
 
 /// What a step or shard gives to those that wait for it. Small: it goes into the journal; what is
@@ -113,6 +113,9 @@ pub struct RebuildOutput {
     /// The proof on record, where the generation was complete already.
     #[serde(default)]
     pub unchanged: Option<Proof>,
+    /// What its program did, where one was run now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<CommandRun>,
 }
 
 /// What a job read of a dataset version.

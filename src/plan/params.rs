@@ -202,6 +202,18 @@ pub(crate) struct RebuildParams {
     /// What is done with rows that cannot be read as declared.
     #[serde(default, skip_serializing_if = "OnBadRow::is_refuse")]
     pub(crate) on_bad_row: OnBadRow,
+    /// The files that its program brings along, by their names beside the job.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) files: BTreeMap<String, PinnedFile>,
+}
+
+/// A file of the plan, pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PinnedFile {
+    /// Where it is, relative to the plan's folder.
+    pub(crate) path: String,
+    /// The BLAKE3 of its bytes.
+    pub(crate) digest: Digest,
 }
 
 /// An input with nothing left to choose.
@@ -254,6 +266,9 @@ pub(crate) struct ProveParams {
     pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,
     /// Whether a proof on record is trusted for a generation that is complete already.
     pub(crate) trust_record: bool,
+    /// The files that the check of a command brings along, by their names beside the job.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) files: BTreeMap<String, PinnedFile>,
 }
 
 /// `Decide`, `Switch` and `ReadBack`: the set is every proven job whose dependencies are in it.

@@ -75,7 +75,9 @@ pub(super) fn facts() -> Facts {
         ],
         policy_date: Utc.with_ymd_and_hms(2026, 2, 11, 0, 0, 0).unwrap(),
         server: "PostgreSQL 15 / PostGIS 3.3".to_owned(),
-        builders: ["postgis", "search", "graph", "tiles"].map(|k| (k.to_owned(), 1)).into(),
+        builders: ["postgis", "search", "graph", "tiles", "command"]
+            .map(|k| (k.to_owned(), 1))
+            .into(),
         live: BTreeMap::new(),
         ledger_in_place: false,
         scope: None,
@@ -149,6 +151,29 @@ spec:
       max_zoom: 8
       layers:
         - {layers}
+"
+    )
+}
+
+/// A job whose program makes one file.
+pub(super) fn command_job(name: &str, inputs: &str) -> String {
+    format!(
+        "\
+apiVersion: coppice/v1
+kind: RebuildJob
+metadata: {{ name: {name} }}
+spec:
+  inputs: [{inputs}]
+  sink:
+    command:
+      command_profile_version: 1
+      program: ./report.sh
+      args: [now]
+      env: {{ SEASON: dry, KEY: {{ secret: env:REPORT_KEY }} }}
+      files: [lib/words.txt]
+      outputs: [report.csv]
+      timeout: 5m
+      check: {{ program: test, args: [-s, report.csv] }}
 "
     )
 }

@@ -4,7 +4,8 @@ use super::fold::output_of;
 use super::{ProjectionLine, ProjectionOutcome};
 use crate::journal::{RunState, StepPhase, StepState};
 use crate::model::{
-    DecideOutput, DecidedChange, Failure, JobId, Proof, ReadBackOutput, RebuildOutput, RunMode,
+    CommandRun, DecideOutput, DecidedChange, Failure, JobId, Proof, ReadBackOutput, RebuildOutput,
+    RunMode,
 };
 
 /// What became of every projection that the run was about, in the order of the plan.
@@ -61,6 +62,7 @@ fn rebuilt(
         line.rows = Some(built.rows);
         line.canonical_digest = Some(built.canonical_digest);
         line.inputs = built.read;
+        line.ran = built.ran.map(without_words);
     }
     if let Some(proof) = proof {
         line.rows = Some(proof.rows);
@@ -71,6 +73,11 @@ fn rebuilt(
         line.covers = Some(proof.covers);
     }
     Ok(line)
+}
+
+/// What a program printed stays in the journal.
+fn without_words(ran: CommandRun) -> CommandRun {
+    CommandRun { stdout: String::new(), stderr: String::new(), ..ran }
 }
 
 /// A projection is good when it is built and its proof holds; else the first step that did not
@@ -113,6 +120,7 @@ fn empty(job: &JobId, outcome: ProjectionOutcome) -> ProjectionLine {
         live: false,
         rows: None,
         inputs: Vec::new(),
+        ran: None,
         canonical_digest: None,
         projection_digest: None,
         proven: false,

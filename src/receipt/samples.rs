@@ -135,6 +135,7 @@ fn built(name: &str) -> RebuildOutput {
         canonical_digest: DIGEST.into(),
         read: Vec::new(),
         unchanged: None,
+        ran: None,
     }
 }
 

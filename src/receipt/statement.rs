@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, Code, Covers, Finding, InputRows, JobId, Outcome, RunId, RunMode, StepId,
+    Actor, Code, CommandRun, Covers, Finding, InputRows, JobId, Outcome, RunId, RunMode, StepId,
 };
 
 /// The type of an in-toto statement.
@@ -168,6 +168,9 @@ pub(crate) struct ProjectionLine {
     /// What was read of each dataset, where it was built in this run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) inputs: Vec<InputRows>,
+    /// What its program was given and made, where it was run in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ran: Option<CommandRun>,
     /// The multiset digest of what the canonical data say.
     pub(crate) canonical_digest: Option<String>,
     /// The multiset digest of what was read back.

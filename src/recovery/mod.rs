@@ -18,6 +18,7 @@ mod pins;
 mod places;
 mod preview;
 mod private;
+mod programs;
 mod readiness;
 mod receipts;
 mod record_evidence;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::editions;
 use super::governance::{self, Governance};
-use super::scope::NotCovered;
+use super::scope::{self, NotCovered};
 use super::setting::Setting;
 use super::survey;
 use super::world::World;
@@ -138,7 +138,10 @@ async fn resolved(
     request: &Request,
 ) -> Result<(RecoveryGraph, RunRequest), Refusal> {
     let git_commit = governance::judge(request, &world.setting.environment).await?;
-    let (mut facts, not_covered) = survey::facts(world, request).await?;
+    let (mut facts, mut not_covered) = survey::facts(world, request).await?;
+    if request.mode == RunMode::Rehearse {
+        not_covered.extend(scope::not_rehearsable(&request.plan));
+    }
     world.setting.versions = versions(&facts);
     world.setting.withdrawals.clone_from(&facts.withdrawals);
     world.redactor.show(world.setting.public());

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use crate::access::SecretRef;
 use crate::model::{Code, Failure, Sink};
 use crate::postgres::{Cluster, Durability, connect_options, open_pool};
+use crate::projection::command::CommandProjection;
 use crate::projection::files::Files;
 use crate::projection::graph::GraphProjection;
 use crate::projection::postgis::PostgisProjection;
@@ -70,6 +71,7 @@ impl Targets {
             Sink::Search(_) => Arc::new(SearchProjection::new(self.files.clone())),
             Sink::Graph(_) => Arc::new(GraphProjection::new(self.files.clone())),
             Sink::Tiles(_) => Arc::new(TilesProjection::new(self.files.clone())),
+            Sink::Command(_) => Arc::new(CommandProjection::new(self.files.clone())),
         })
     }
 

@@ -24,6 +24,7 @@ mod incident;
 mod interrupted;
 mod ledger;
 mod preview;
+mod programs;
 mod rehearsal;
 mod reindex;
 mod scheduled;

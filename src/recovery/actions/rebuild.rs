@@ -6,13 +6,11 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use crate::engine::{Action, StepContext};
-use crate::model::{
-    Code, Failure, Fate, InputRows, Output, Preview, Previews, Proof, RebuildOutput, Thing,
-};
+use crate::model::{Code, Failure, Fate, Output, Preview, Previews, RebuildOutput, Sink, Thing};
 use crate::plan::{RebuildParams, StepSpec};
 use crate::projection::{Generation, Held, Projection};
 use crate::proof::tee;
-use crate::recovery::{World, params, source};
+use crate::recovery::{World, params, programs, source};
 
 struct Rebuild {
     params: RebuildParams,
@@ -31,7 +29,9 @@ impl Action for Rebuild {
         let generation = self.generation();
         match target.holds(&generation).await? {
             Held::Live(proof) | Held::Complete(proof) => {
-                self.output(proof.rows, proof.canonical_digest.clone(), Some(proof), Vec::new())
+                let digest = proof.canonical_digest.clone();
+                let made = self.made(proof.rows, digest);
+                Output::of(&RebuildOutput { unchanged: Some(proof), ..made })
             }
             Held::Absent | Held::Partial => self.build(&*target, &generation, cx).await,
         }
@@ -47,6 +47,9 @@ impl Action for Rebuild {
                 preview.add(Thing::Projection, Fate::Unchanged, None, Some(proof.rows));
                 return Ok(preview);
             }
+        }
+        if let Sink::Command(sink) = &self.params.sink {
+            programs::ready(&self.world, sink)?;
         }
         preview.add(Thing::Projection, Fate::Rebuild, None, None);
         Ok(preview)
@@ -65,10 +68,13 @@ impl Rebuild {
         let encoding = target.encoding(&self.params.sink, &schema)?;
         let (rows, digest) = tee(source.rows, encoding);
         let stage = self.world.stage_context(cx);
-        target.stage(generation, rows, &stage).await?;
+        let staged = target.stage(generation, rows, &stage).await;
+        drop(source.holds);
+        staged?;
         let digest = digest.finish()?;
         expected(&self.params, digest.count, source.inputs_have_rows)?;
-        let output = self.output(digest.count, digest.to_string(), None, source.read)?;
+        let made = self.made(digest.count, digest.to_string());
+        let output = Output::of(&RebuildOutput { read: source.read, ran: source.ran, ..made })?;
         Ok(output.with_findings(source.findings))
     }
 
@@ -80,22 +86,17 @@ impl Rebuild {
         }
     }
 
-    fn output(
-        &self,
-        rows: u64,
-        canonical_digest: String,
-        unchanged: Option<Proof>,
-        read: Vec<InputRows>,
-    ) -> Result<Output, Failure> {
-        Output::of(&RebuildOutput {
+    fn made(&self, rows: u64, canonical_digest: String) -> RebuildOutput {
+        RebuildOutput {
             job: self.params.job.clone(),
             kind: self.params.job.kind().to_owned(),
             generation: self.params.generation,
             rows,
             canonical_digest,
-            read,
-            unchanged,
-        })
+            read: Vec::new(),
+            unchanged: None,
+            ran: None,
+        }
     }
 }
 
