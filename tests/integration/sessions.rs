@@ -68,6 +68,8 @@ impl<'a> Session<'a> {
             (r"postgres:\d+", "postgres:SYSTEM"),
             // What was padded has another length now.
             (r"(\S) {2,}", "$1  "),
+            // Which steps took the longest is another thing each time.
+            (r"(?m)(^  \w+/\S+  N s  -  -  .*\n)+", "  STEPS\n"),
         ] {
             settings.add_filter(pattern, with);
         }
