@@ -2,10 +2,13 @@
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 COPPICE := $(PROFILE_DIR)/coppice
 
-.PHONY: help setup build lint test rehearse fixture picture bench clean
+.PHONY: help setup build lint test rehearse rehearse-services up down images fixture picture bench clean
 
 help:
 	@echo "make rehearse   set up, build, seal the Kansas fixture, rehearse its recovery"
+	@echo "make rehearse-services   the same on servers that are started for it: S3, PostGIS, SPARQL"
+	@echo "make up, make down       start and stop these servers for work by hand"
+	@echo "make images     build the servers' images"
 	@echo "make test       set up and run every test"
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make fixture    make fixtures/kansas anew from its sources"
@@ -33,6 +36,19 @@ rehearse: build
 	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev
 	$(COPPICE) rehearse plans/kansas.yaml --env dev
 
+rehearse-services: build
+	@scripts/rehearse-services.sh $(COPPICE)
+
+up:
+	@scripts/services.sh up
+	@echo "source .coppice/services/services.env names them; scripts/services.sh status looks at them"
+
+down:
+	@scripts/services.sh down
+
+images:
+	@scripts/services.sh images
+
 fixture:
 	rm -rf fixtures/kansas
 	cargo run --locked --example kansas -- --out fixtures/kansas --terms fixtures/restricted-terms.txt
@@ -48,4 +64,5 @@ bench:
 	cargo bench --locked --bench peers
 
 clean:
+	@scripts/services.sh clear
 	rm -rf .coppice
