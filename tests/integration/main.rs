@@ -27,6 +27,8 @@ mod rehearsal;
 mod reindex;
 mod scheduled;
 mod secrecy;
+mod server;
+mod shared_journal;
 mod sibling;
 mod snapshots;
 mod standing;
