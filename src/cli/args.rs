@@ -43,6 +43,16 @@ pub(crate) struct Global {
     /// $XDG_STATE_HOME/coppice]
     #[arg(long, global = true, env = "COPPICE_STATE", value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Where runs are recorded, if not in the state directory: a secret reference (env:NAME,
+    /// file:PATH) to the URL of a PostgreSQL database that a team shares
+    #[arg(
+        long,
+        global = true,
+        env = "COPPICE_JOURNAL",
+        value_name = "URL-REF",
+        hide_env_values = true
+    )]
+    pub(crate) journal: Option<String>,
     /// Keep the names that are hidden because their data are not public in this file, for you
     /// alone; runs also keep them beside their receipt
     #[arg(long, global = true, value_name = "FILE")]

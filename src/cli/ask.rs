@@ -14,9 +14,7 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use crate::access::resolve_actor;
 use crate::engine::{settle, stored_graph};
-use crate::journal::{
-    Answer, AskKind, Journal, NewRequest, Request, RunPhase, RunState, SqliteJournal, load,
-};
+use crate::journal::{Answer, AskKind, Journal, NewRequest, Request, RunPhase, RunState, load};
 use crate::model::{Code, Failure, RunId, StepId};
 
 /// How long an answer is waited for; the driving process looks twice a second.
@@ -59,12 +57,12 @@ async fn ask(
     }
     let state = state(global)?;
     let journal = state.journal().await?;
-    let known = load(&journal, run).await.map_err(Failure::from)?;
+    let known = load(&*journal, run).await.map_err(Failure::from)?;
     let actor = resolve_actor(who.actor.as_deref());
     let asked = NewRequest { kind, step, actor, reason: who.reason.clone() };
-    judge_early(&journal, &known, &asked).await?;
+    judge_early(&*journal, &known, &asked).await?;
     let seq = journal.ask(run, &asked).await.map_err(Failure::from)?;
-    let heard = hear(&journal, run, kind, seq).await?;
+    let heard = hear(&*journal, run, kind, seq).await?;
     let (kept, words) = match &heard {
         Heard::Done => ("done", done(&asked, run)),
         Heard::Kept { driven: true } => {
@@ -90,7 +88,7 @@ async fn ask(
 
 /// Refuses what no later event could make right, before anything is written.
 async fn judge_early(
-    journal: &SqliteJournal,
+    journal: &dyn Journal,
     known: &RunState,
     asked: &NewRequest,
 ) -> Result<(), Failure> {
@@ -116,7 +114,7 @@ async fn judge_early(
     settle(&graph, &resumed, &request).map(drop).map_err(|why| refused(known.run, asked.kind, &why))
 }
 
-async fn holder(journal: &SqliteJournal, run: RunId) -> Result<Option<String>, Failure> {
+async fn holder(journal: &dyn Journal, run: RunId) -> Result<Option<String>, Failure> {
     let runs = journal.runs().await?;
     let holder = runs.into_iter().find(|line| line.run == run).and_then(|line| line.holder);
     Ok(holder.map(|holder| holder.to_string()))
@@ -124,7 +122,7 @@ async fn holder(journal: &SqliteJournal, run: RunId) -> Result<Option<String>, F
 
 /// Waits for the answer of the process that drives the run.
 async fn hear(
-    journal: &SqliteJournal,
+    journal: &dyn Journal,
     run: RunId,
     kind: AskKind,
     seq: u64,

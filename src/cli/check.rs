@@ -26,7 +26,13 @@ pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble
     let request = request(global, RunMode::Rebuild, args, &RunArgs::default(), &state)?;
     let (journal, trouble) = journal(&state).await?;
     let mut probes = recovery::probe(&request, journal.journal.clone()).await?;
-    probes.extend(trouble.map(|failure| Probe::failed("state", failure)));
+    probes.extend(match (state.shared(), trouble) {
+        (Some(reference), None) => {
+            Some(Probe::good("journal", format!("shared, at the URL of {reference}")))
+        }
+        (Some(_), Some(failure)) => Some(Probe::failed("journal", failure)),
+        (None, trouble) => trouble.map(|failure| Probe::failed("state", failure)),
+    });
     for probe in &mut probes {
         probe.id = global.redactor.text(&probe.id);
         probe.seen = global.redactor.text(&probe.seen);
@@ -64,7 +70,7 @@ struct Opened {
 /// The journal; one that cannot be opened is told, and the rest is looked at all the same.
 async fn journal(state: &State) -> Result<(Opened, Option<Failure>), Failure> {
     let failure = match state.journal().await {
-        Ok(journal) => return Ok((Opened { journal: Arc::new(journal), _folder: None }, None)),
+        Ok(journal) => return Ok((Opened { journal, _folder: None }, None)),
         Err(failure) => failure,
     };
     let folder = tempfile::tempdir().map_err(|error| {

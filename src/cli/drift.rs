@@ -1,7 +1,5 @@
 //! `coppice drift`: are the live projections still what the canonical data say?
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::args::{DriftArgs, Global, RunArgs};
@@ -9,7 +7,6 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::run::{refused, request};
-use crate::journal::Journal;
 use crate::model::{Redact, RunMode, clock};
 use crate::recovery::{self, Drift};
 use crate::report::count;
@@ -18,7 +15,7 @@ use crate::report::count;
 pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let request = request(global, RunMode::Rebuild, &args.env, &RunArgs::default(), &state)?;
-    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let journal = state.journal().await?;
     let environment = request.env.clone();
     let mut jobs = recovery::drift(request, journal, args.deep).await.map_err(refused)?;
     for drift in &mut jobs {

@@ -113,7 +113,7 @@ fn done(result: Result<(), Failure>) -> Result<Exit, Trouble> {
 
 /// Finds the state directory that the command line names.
 pub(super) fn state(global: &Global) -> Result<State, Trouble> {
-    Ok(State::find(global.state.as_deref())?)
+    Ok(State::find(global.state.as_deref(), global.journal.as_deref())?)
 }
 
 /// Opens the file for hidden names before any work, and tells which paths are ours.

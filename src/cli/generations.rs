@@ -1,7 +1,5 @@
 //! `coppice generations`: what each target holds of each job.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::args::{EnvArgs, Global, RunArgs};
@@ -9,7 +7,6 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::run::{refused, request};
-use crate::journal::Journal;
 use crate::model::{RunMode, clock};
 use crate::recovery::{self, OfJob};
 use crate::report::count;
@@ -18,7 +15,7 @@ use crate::report::count;
 pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let request = request(global, RunMode::Rollback, args, &RunArgs::default(), &state)?;
-    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let journal = state.journal().await?;
     let environment = request.env.clone();
     let jobs = recovery::generations(request, journal).await.map_err(refused)?;
     let document = json!({ "environment": environment, "jobs": jobs });

@@ -5,7 +5,7 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::report_args::HistoryArgs;
-use crate::journal::{Journal, RunSummary};
+use crate::journal::RunSummary;
 use crate::model::{Failure, RunMode};
 use crate::receipt::Receipt;
 use crate::recovery;

@@ -1,7 +1,5 @@
 //! `coppice init`: puts the environment's markers on its targets.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::args::{EnvArgs, Global, RunArgs};
@@ -9,7 +7,6 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::run::request;
-use crate::journal::Journal;
 use crate::model::RunMode;
 use crate::recovery;
 
@@ -17,7 +14,7 @@ use crate::recovery;
 pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let request = request(global, RunMode::Rebuild, args, &RunArgs::default(), &state)?;
-    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let journal = state.journal().await?;
     let env = request.env.clone();
     let world = recovery::open(&request, journal).await.map_err(super::run::refused)?;
     let put = recovery::markers::put(&world).await;

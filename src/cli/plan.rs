@@ -1,7 +1,5 @@
 //! `coppice plan`, and every `--dry-run`: what a run would do.
 
-use std::sync::Arc;
-
 use super::args::{Format, Global, PlanArgs, RunArgs};
 use super::entry::state;
 use super::exit::Exit;
@@ -9,7 +7,6 @@ use super::output::{self, Trouble};
 use super::preview;
 use super::run::{prepare, request};
 use super::state::State;
-use crate::journal::Journal;
 use crate::model::Failure;
 use crate::plan::render;
 use crate::recovery::{Prepared, Request, foresee};
@@ -30,7 +27,7 @@ pub(super) async fn show(
     mut request: Request,
 ) -> Result<Exit, Trouble> {
     request.dry_run = true;
-    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let journal = state.journal().await?;
     let prepared = prepare(request, journal).await?;
     let shown = shown(global.format, &prepared).await;
     // A private cluster may have been started for a look.

@@ -75,7 +75,7 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
         None => Since::Last,
     });
     if args.dry_run {
-        let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+        let journal = state.journal().await?;
         if let Some(since) = &since
             && !since::narrow(global, &mut request, journal, since).await?
         {
@@ -100,7 +100,7 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
 /// `coppice resume`.
 pub(super) async fn resume(global: &Global, run: RunId, no_wait: bool) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let journal = state.journal().await?;
     let (watch, ended) = watch(global, false, no_wait);
     let done = recovery::resume(run, state.dir(), journal, watch).await;
     ended.cancel();
@@ -186,7 +186,7 @@ async fn drive(
     args: &RunArgs,
     mut extra: Extra,
 ) -> Result<(Exit, Option<Receipt>), Trouble> {
-    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let journal = state.journal().await?;
     if let Some(since) = &extra.since
         && !since::narrow(global, &mut request, journal.clone(), since).await?
     {

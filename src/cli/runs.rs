@@ -1,7 +1,6 @@
 //! `coppice runs`, `receipt` and `discard`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -9,7 +8,7 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use crate::journal::{Journal, RunSummary, load};
+use crate::journal::{RunPhase, RunState, RunSummary, load};
 use crate::model::{Code, Failure, RunId, moment, size};
 use crate::recovery;
 
@@ -89,10 +88,8 @@ pub(super) async fn receipt(
     let Some(receipt) = recovery::stored_receipt(state.dir(), run)? else {
         let journal = state.journal().await?;
         // Says so when there is no such run at all.
-        load(&journal, run).await.map_err(Failure::from)?;
-        return Err(Failure::permanent(Code::Usage, format!("run {run} has no receipt yet"))
-            .hint(format!("look at it with `coppice status {run}`"))
-            .into());
+        let known = load(&*journal, run).await.map_err(Failure::from)?;
+        return Err(no_receipt(&known, state.shared().is_some()).into());
     };
     let mut shown = serde_json::to_value(&receipt).map_err(|error| {
         Failure::permanent(Code::Internal, "failed to write the receipt").because(&error)
@@ -104,10 +101,23 @@ pub(super) async fn receipt(
     Ok(Exit::Done)
 }
 
+/// Why there is none here.
+fn no_receipt(run: &RunState, shared: bool) -> Failure {
+    let id = run.run;
+    if shared && matches!(run.phase, RunPhase::Finished(_)) {
+        let message = format!("the receipt of run {id} is not in this state directory");
+        return Failure::permanent(Code::Usage, message).hint(
+            "receipts stay under receipts/ of the state directory of the machine that ended the run",
+        );
+    }
+    Failure::permanent(Code::Usage, format!("run {id} has no receipt yet"))
+        .hint(format!("look at it with `coppice status {id}`"))
+}
+
 /// `coppice discard`.
 pub(super) async fn discard(global: &Global, run: RunId) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let journal: Arc<dyn Journal> = Arc::new(state.journal().await?);
+    let journal = state.journal().await?;
     let cleared = recovery::discard(run, state.dir(), journal, global.redactor.clone()).await?;
     output::result(
         global.format,

@@ -1,34 +1,61 @@
 //! Where the journal, receipts and scratch live.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::journal::SqliteJournal;
+use crate::access::SecretRef;
+use crate::journal::{Journal, SharedJournal, SqliteJournal};
 use crate::model::{Code, Failure};
 
-/// The state directory.
+/// The state directory, and the journal where that is elsewhere.
 #[derive(Debug, Clone)]
-pub(crate) struct State(PathBuf);
+pub(crate) struct State {
+    dir: PathBuf,
+    /// Where the URL of a journal is that machines share.
+    shared: Option<SecretRef>,
+}
 
 impl State {
-    /// Takes `--state`, else `/var/lib/coppice` as root, else `$XDG_STATE_HOME/coppice`.
-    pub(crate) fn find(given: Option<&Path>) -> Result<Self, Failure> {
+    /// Takes `--state`, else `/var/lib/coppice` as root, else `$XDG_STATE_HOME/coppice`; and the
+    /// reference of `--journal`, if there is one.
+    pub(crate) fn find(given: Option<&Path>, journal: Option<&str>) -> Result<Self, Failure> {
         let found = match given {
             Some(path) => path.to_owned(),
             None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/coppice"),
             None => home()?,
         };
-        std::path::absolute(&found).map(Self).map_err(|error| cannot(&found).because(&error))
+        let dir = std::path::absolute(&found).map_err(|error| cannot(&found).because(&error))?;
+        // A variable that is set to nothing is not set.
+        let journal = journal.filter(|text| !text.is_empty());
+        let shared = journal.map(str::parse::<SecretRef>).transpose().map_err(|error| {
+            let message = format!("failed to read --journal: {error}");
+            Failure::permanent(Code::Usage, message)
+                .hint("name where the URL is, such as env:NAME or file:PATH; never the URL itself")
+        })?;
+        Ok(Self { dir, shared })
     }
 
     /// The directory itself.
     pub(crate) fn dir(&self) -> &Path {
-        &self.0
+        &self.dir
+    }
+
+    /// Where the URL of the journal is, if it is one that machines share.
+    pub(crate) fn shared(&self) -> Option<&SecretRef> {
+        self.shared.as_ref()
     }
 
     /// Opens the journal, made where it is missing.
-    pub(crate) async fn journal(&self) -> Result<SqliteJournal, Failure> {
-        tokio::fs::create_dir_all(&self.0).await.map_err(|e| cannot(&self.0).because(&e))?;
-        Ok(SqliteJournal::open(&self.0.join("journal.sqlite")).await?)
+    pub(crate) async fn journal(&self) -> Result<Arc<dyn Journal>, Failure> {
+        let make = tokio::fs::create_dir_all(&self.dir);
+        make.await.map_err(|error| cannot(&self.dir).because(&error))?;
+        match &self.shared {
+            None => Ok(Arc::new(SqliteJournal::open(&self.dir.join("journal.sqlite")).await?)),
+            Some(reference) => {
+                let url = reference.resolve(Path::new(""))?;
+                Ok(Arc::new(SharedJournal::open(url.expose()).await?))
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use crate::journal::{Journal, RunPhase, RunState, StepPhase, Wait, load, waits};
+use crate::journal::{RunPhase, RunState, StepPhase, Wait, load, waits};
 use crate::model::{Code, Failure, RunId};
 use crate::recovery;
 
@@ -26,7 +26,7 @@ pub(super) async fn status(
             .hint("start with `coppice rehearse PLAN --env ENV`")
             .into());
     };
-    let folded = load(&journal, run).await.map_err(Failure::from)?;
+    let folded = load(&*journal, run).await.map_err(Failure::from)?;
     let holder = runs.iter().find(|r| r.run == run).and_then(|r| r.holder.clone());
     let driven_by = holder.map(|holder| holder.to_string());
     let back = |shown: Value| {

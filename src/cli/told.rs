@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::output::Trouble;
 use super::report_args::ReportArgs;
 use super::state::State;
-use crate::journal::{Journal, RunSummary};
+use crate::journal::RunSummary;
 use crate::model::{Code, Failure, Outcome, RunMode};
 use crate::receipt::Receipt;
 use crate::report::{self, Ran};

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::state::State;
 use super::{reports, run};
-use crate::journal::{Journal, Listener, RunPhase, RunState, SqliteJournal, waits};
+use crate::journal::{Journal, Listener, RunPhase, RunState, waits};
 use crate::model::{Code, Failure, Outcome, RunId};
 use crate::recovery;
 
@@ -36,8 +36,8 @@ pub(super) async fn watch(global: &Global, run: Option<RunId>) -> Result<Exit, T
     let mut seen = RunState::new(run);
     loop {
         // Before the events: what the process wrote last is read after it is gone.
-        let driven = driven(&journal, run).await?;
-        follow(&journal, &mut seen, &mut listeners).await?;
+        let driven = driven(&*journal, run).await?;
+        follow(&*journal, &mut seen, &mut listeners).await?;
         if matches!(seen.phase, RunPhase::Finished(_)) || !driven {
             drop(listeners);
             return conclude(global, &state, &seen);
@@ -46,14 +46,14 @@ pub(super) async fn watch(global: &Global, run: Option<RunId>) -> Result<Exit, T
     }
 }
 
-async fn driven(journal: &SqliteJournal, run: RunId) -> Result<bool, Failure> {
+async fn driven(journal: &dyn Journal, run: RunId) -> Result<bool, Failure> {
     let runs = journal.runs().await?;
     Ok(runs.iter().any(|line| line.run == run && line.holder.is_some()))
 }
 
 /// Shows what happened since the last look.
 async fn follow(
-    journal: &SqliteJournal,
+    journal: &dyn Journal,
     seen: &mut RunState,
     listeners: &mut Vec<Box<dyn Listener>>,
 ) -> Result<(), Failure> {

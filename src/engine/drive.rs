@@ -16,7 +16,7 @@ use super::{Unit, retry, settle};
 use crate::journal::{
     Answer, EventKind, Journal, Request, RunPhase, RunState, ShardPhase, StepState,
 };
-use crate::model::{Code, Failure, FailureKind, Output, StepId};
+use crate::model::{Code, Failure, FailureKind, Output, RunId, StepId};
 use crate::plan::RecoveryGraph;
 
 /// How long work in flight may take to notice that the run stops.
@@ -88,7 +88,7 @@ impl<'a> Drive<'a> {
                 if timeout(DRAIN, rest).await.is_err() {
                     tracing::warn!("work in flight did not stop by itself");
                 }
-                Err(failure)
+                Err(interrupted(failure, self.dispatcher.state().run))
             }
         }
     }
@@ -368,4 +368,33 @@ fn failure_of(step: &StepState) -> Failure {
         .unwrap_or_else(|| Failure::permanent(Code::Internal, "a step failed without a reason"));
     first.findings.extend(failures.flat_map(|failure| failure.findings));
     first
+}
+
+/// A journal that did not answer for a while interrupts the run, no more: what was written holds.
+fn interrupted(failure: Failure, run: RunId) -> Failure {
+    match (failure.kind, failure.code) {
+        (FailureKind::Transient { .. }, Code::Journal) => Failure {
+            kind: FailureKind::Cancelled,
+            hint: Some(format!(
+                "see that the journal can be written again, then `coppice resume {run}`"
+            )),
+            ..failure
+        },
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_stays_away_interrupts_and_one_that_is_held_by_another_does_not() {
+        let run = RunId::now();
+        let away = interrupted(Failure::transient(Code::Journal, "no answer"), run);
+        assert_eq!((away.kind, away.code), (FailureKind::Cancelled, Code::Journal));
+        assert!(away.hint.unwrap().contains(&format!("coppice resume {run}")));
+        let stale = Failure::fenced(Code::Locked, "stale");
+        assert_eq!(interrupted(stale.clone(), run), stale);
+    }
 }

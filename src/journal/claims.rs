@@ -4,16 +4,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
-use super::sqlite::{failed, number, row_time, stamp, unsigned};
+use super::values::{failed, number, run_id, run_target, stamp, time, unsigned};
 use super::{Holder, JournalError, LEASE_SECONDS, Lease};
 use crate::model::RunId;
-
-/// The name under which a run itself is claimed.
-fn run_target(run: RunId) -> String {
-    format!("run:{run}")
-}
 
 /// Takes the run and its targets, or says who holds one.
 pub(super) async fn take(
@@ -44,8 +39,7 @@ pub(super) async fn take(
             .await
             .map_err(failed("write a claim"))?;
     }
-    let epoch = u64::try_from(epoch)
-        .map_err(|_negative| JournalError::Damaged { what: format!("epoch {epoch}") })?;
+    let epoch = unsigned(epoch)?;
     Ok(Lease { run, epoch, targets: targets.to_vec(), holder: holder.clone() })
 }
 
@@ -54,39 +48,33 @@ async fn refuse_if_held(
     target: &str,
     now: DateTime<Utc>,
 ) -> Result<(), JournalError> {
-    let row = sqlx::query("SELECT run_id, holder, until FROM claim WHERE target = ?")
-        .bind(target)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(failed("read a claim"))?;
-    let Some(row) = row else { return Ok(()) };
-    let json: Option<String> = row.try_get("holder").map_err(failed("read a claim"))?;
-    let Some(json) = json else { return Ok(()) };
+    type Row = (String, Option<String>, String);
+    let row: Option<Row> =
+        sqlx::query_as("SELECT run_id, holder, until FROM claim WHERE target = ?")
+            .bind(target)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(failed("read a claim"))?;
+    let Some((run, Some(json), until)) = row else { return Ok(()) };
     let holder: Holder = serde_json::from_str(&json)?;
-    if row_time(&row, "until")? <= now || holder.is_gone() {
+    if time(&until)? <= now || holder.is_gone() {
         return Ok(());
     }
-    let run: String = row.try_get("run_id").map_err(failed("read a claim"))?;
-    let run = run.parse().map_err(|_bad: uuid::Error| JournalError::Damaged {
-        what: format!("`{run}` is no run id"),
-    })?;
+    let run = run_id(&run)?;
     Err(JournalError::Held { target: target.to_owned(), holder: Box::new(holder), run })
 }
 
 /// Refuses a lease that is not the newest on its run and on each of its targets.
 pub(super) async fn check(tx: &mut SqliteConnection, lease: &Lease) -> Result<(), JournalError> {
-    let rows = sqlx::query(
-        "SELECT count(*) AS held FROM claim WHERE run_id = ? AND epoch = ? AND holder IS NOT NULL",
+    let held: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM claim WHERE run_id = ? AND epoch = ? AND holder IS NOT NULL",
     )
     .bind(lease.run.to_string())
     .bind(number(lease.epoch)?)
     .fetch_one(&mut *tx)
     .await
     .map_err(failed("read the claims of a run"))?;
-    let mut wanted: Vec<&String> = lease.targets.iter().collect();
-    wanted.sort();
-    wanted.dedup();
-    if unsigned(&rows, "held")? == wanted.len() as u64 + 1 {
+    if unsigned(held)? == lease.names() {
         Ok(())
     } else {
         Err(JournalError::Stale { run: lease.run, epoch: lease.epoch })

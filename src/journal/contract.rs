@@ -24,6 +24,14 @@ pub(crate) struct Lease {
     pub(crate) holder: Holder,
 }
 
+impl Lease {
+    /// How many claims it is made of: its run and each target once.
+    pub(super) fn names(&self) -> u64 {
+        let targets: std::collections::BTreeSet<_> = self.targets.iter().collect();
+        targets.len() as u64 + 1
+    }
+}
+
 /// One line of a list of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunSummary {

@@ -45,6 +45,16 @@ impl Holder {
         if self.boot != boot() {
             return true;
         }
+        self.is_gone_from_here()
+    }
+
+    /// The same where the journal is shared by machines: two of them may have one name, but no two
+    /// have one boot. So it is only told of a process of this boot; of others, only time tells.
+    pub(crate) fn is_gone_from_this_boot(&self) -> bool {
+        self.boot.is_some() && self.boot == boot() && self.is_gone_from_here()
+    }
+
+    fn is_gone_from_here(&self) -> bool {
         // The same number in another container is another process.
         if self.namespace.is_none() || self.namespace != namespace() || self.born.is_none() {
             return false;
@@ -111,7 +121,9 @@ mod tests {
         child.wait().unwrap();
         assert!(held.is_gone());
         assert!(Holder { born: Some(1), ..here.clone() }.is_gone());
-        assert!(Holder { boot: Some("other".into()), ..here.clone() }.is_gone());
+        let rebooted = Holder { boot: Some("other".into()), ..here.clone() };
+        assert!(rebooted.is_gone() && !rebooted.is_gone_from_this_boot());
+        assert!(held.is_gone_from_this_boot() && !here.is_gone_from_this_boot());
         assert!(!Holder { host: "other".into(), born: Some(1), ..here.clone() }.is_gone());
         assert!(!Holder { namespace: Some("pid:[1]".into()), born: Some(1), ..here }.is_gone());
     }

@@ -11,10 +11,12 @@ mod holder;
 mod requests;
 #[cfg(test)]
 pub(crate) mod samples;
+mod shared;
 mod sqlite;
 mod state;
 #[cfg(test)]
 mod suite;
+mod values;
 mod waits;
 
 pub(crate) use ask::{Answer, Ask, AskKind, NewRequest, Request};
@@ -22,6 +24,7 @@ pub(crate) use contract::{Journal, LEASE_SECONDS, Lease, Listener, RunSummary, l
 pub(crate) use error::JournalError;
 pub(crate) use event::{About, Event, EventKind, RunInfo, RunRequest, StepSeed};
 pub(crate) use holder::Holder;
+pub(crate) use shared::SharedJournal;
 pub(crate) use sqlite::SqliteJournal;
 pub(crate) use state::{
     Asked, IllegalTransition, RunPhase, RunState, ShardPhase, ShardState, StepPhase, StepState,

@@ -2,10 +2,9 @@
 //! that a crash between the two loses nothing and does nothing twice.
 
 use chrono::Utc;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 
-use super::sqlite::{failed, number, row_time, stamp, unsigned};
+use super::values::{self, failed, number, stamp, unsigned};
 use super::{Answer, JournalError, Lease, NewRequest, Request};
 use crate::model::RunId;
 
@@ -32,12 +31,12 @@ pub(super) async fn write(
         .execute(&mut *tx)
         .await
         .map_err(failed("write a request"))?;
-    u64::try_from(seq).map_err(|_negative| JournalError::Damaged { what: format!("request {seq}") })
+    unsigned(seq)
 }
 
 /// The requests that have no answer, in order.
 pub(super) async fn open(pool: &SqlitePool, run: RunId) -> Result<Vec<Request>, JournalError> {
-    let rows = sqlx::query(
+    let rows: Vec<values::RequestRow> = sqlx::query_as(
         "SELECT seq, at, actor, kind, step, reason FROM request
          WHERE run_id = ? AND answered_at IS NULL ORDER BY seq",
     )
@@ -45,26 +44,7 @@ pub(super) async fn open(pool: &SqlitePool, run: RunId) -> Result<Vec<Request>, 
     .fetch_all(pool)
     .await
     .map_err(failed("read requests"))?;
-    rows.iter().map(read).collect()
-}
-
-fn read(row: &SqliteRow) -> Result<Request, JournalError> {
-    let get = failed("read a request");
-    let text = |name: &str| row.try_get::<String, _>(name).map_err(&get);
-    let seq = unsigned(row, "seq")?;
-    let step = match row.try_get::<Option<String>, _>("step").map_err(&get)? {
-        None => None,
-        Some(id) => Some(id.parse().map_err(|_bad| JournalError::Damaged {
-            what: format!("request {seq} names no step: `{id}`"),
-        })?),
-    };
-    let asked = NewRequest {
-        kind: serde_json::from_value(text("kind")?.into())?,
-        step,
-        actor: serde_json::from_str(&text("actor")?)?,
-        reason: text("reason")?,
-    };
-    Ok(Request { seq, at: row_time(row, "at")?, asked })
+    rows.into_iter().map(values::request).collect()
 }
 
 /// Answers a request, once.
@@ -97,7 +77,7 @@ pub(super) async fn answer_to(
     run: RunId,
     seq: u64,
 ) -> Result<Option<Answer>, JournalError> {
-    let row = sqlx::query(
+    let refused: Option<Option<String>> = sqlx::query_scalar(
         "SELECT refused FROM request WHERE run_id = ? AND seq = ? AND answered_at IS NOT NULL",
     )
     .bind(run.to_string())
@@ -105,7 +85,5 @@ pub(super) async fn answer_to(
     .fetch_optional(pool)
     .await
     .map_err(failed("read an answer"))?;
-    let Some(row) = row else { return Ok(None) };
-    let refused = row.try_get("refused").map_err(failed("read an answer"))?;
-    Ok(Some(Answer { seq, refused }))
+    Ok(refused.map(|refused| Answer { seq, refused }))
 }

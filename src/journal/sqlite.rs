@@ -3,22 +3,22 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
+use super::values::{self, failed, number, stamp};
 use super::{
     Answer, Event, EventKind, Holder, Journal, JournalError, LEASE_SECONDS, Lease, NewRequest,
     Request, RunSummary,
 };
 use super::{claims, requests};
-use crate::digest::{Algorithm, Digest};
-use crate::model::{Outcome, RunId};
+use crate::digest::Digest;
+use crate::model::RunId;
 
 /// The format that this version writes, kept in `PRAGMA user_version`.
 const FORMAT: i64 = 2;
@@ -53,11 +53,6 @@ CREATE TABLE IF NOT EXISTS request (
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteJournal {
     pool: SqlitePool,
-}
-
-/// Says what was tried when the database failed.
-pub(super) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> JournalError {
-    move |source| JournalError::Database { doing, source }
 }
 
 impl SqliteJournal {
@@ -184,7 +179,7 @@ impl Journal for SqliteJournal {
     fn replay_after(&self, run: RunId, seq: u64) -> BoxStream<'_, Result<Event, JournalError>> {
         // A number that no event can have is after all of them.
         let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-        sqlx::query(
+        sqlx::query_as(
             "SELECT seq, at, epoch, kind, body FROM event
              WHERE run_id = ? AND seq > ? ORDER BY seq",
         )
@@ -192,14 +187,14 @@ impl Journal for SqliteJournal {
         .bind(seq)
         .fetch(&self.pool)
         .map_err(failed("read events"))
-        .and_then(async |row| read_event(&row))
+        .and_then(async |row| values::event(row))
         .boxed()
     }
 
     async fn runs(&self) -> Result<Vec<RunSummary>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT run.run_id, run.mode, run.environment, run.created_at,
-                    event.at AS finished_at, event.body, claim.holder, claim.until
+        let rows: Vec<values::SummaryRow> = sqlx::query_as(
+            "SELECT run.run_id, run.mode, run.environment, run.created_at, event.at, event.body,
+                    CASE WHEN claim.until > ? THEN claim.holder END
              FROM run
              LEFT JOIN event ON event.run_id = run.run_id AND event.kind = 'RunFinished'
                   AND NOT EXISTS (SELECT 1 FROM event AS later
@@ -208,10 +203,15 @@ impl Journal for SqliteJournal {
              LEFT JOIN claim ON claim.target = 'run:' || run.run_id
              ORDER BY run.created_at DESC, run.run_id DESC",
         )
+        .bind(stamp(Utc::now()))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("list the runs"))?;
-        rows.iter().map(read_summary).collect()
+        let living = |line: RunSummary| RunSummary {
+            holder: line.holder.filter(|holder| !holder.is_gone()),
+            ..line
+        };
+        rows.into_iter().map(|row| values::summary(row).map(living)).collect()
     }
 
     async fn put(&self, bytes: Bytes) -> Result<Digest, JournalError> {
@@ -232,15 +232,7 @@ impl Journal for SqliteJournal {
             .await
             .map_err(failed("read a journal blob"))?;
         let bytes = bytes.ok_or(JournalError::NoSuchBlob { name: *name })?;
-        let found = match name.algorithm() {
-            Algorithm::Blake3 => Digest::blake3(&bytes),
-            Algorithm::Sha256 => Digest::sha256(&bytes),
-        };
-        if found == *name {
-            Ok(bytes.into())
-        } else {
-            Err(JournalError::Damaged { what: format!("blob {name} holds {found}") })
-        }
+        values::checked(name, bytes)
     }
 }
 
@@ -270,70 +262,4 @@ async fn insert(tx: &mut SqliteConnection, run: RunId, event: &Event) -> Result<
         .await
         .map_err(failed("write an event"))?;
     Ok(())
-}
-
-fn read_event(row: &SqliteRow) -> Result<Event, JournalError> {
-    let get = failed("read an event");
-    let body: String = row.try_get("body").map_err(&get)?;
-    let kind: String = row.try_get("kind").map_err(&get)?;
-    Ok(Event {
-        seq: unsigned(row, "seq")?,
-        at: row_time(row, "at")?,
-        epoch: unsigned(row, "epoch")?,
-        kind: EventKind::of_parts(kind, serde_json::from_str(&body)?)?,
-    })
-}
-
-fn read_summary(row: &SqliteRow) -> Result<RunSummary, JournalError> {
-    let get = failed("read a run");
-    let text = |name: &str| row.try_get::<Option<String>, _>(name).map_err(&get);
-    let run = text("run_id")?.unwrap_or_default();
-    let mode = text("mode")?.unwrap_or_default();
-    let damaged = |what: &str| JournalError::Damaged { what: format!("{what} of run {run}") };
-    let outcome = text("body")?.map(|body| serde_json::from_str::<FinishedBody>(&body));
-    let held = text("until")?.is_some_and(|until| until > stamp(Utc::now()));
-    let holder: Option<Holder> = match text("holder")? {
-        Some(json) if held => Some(serde_json::from_str(&json)?),
-        _ => None,
-    };
-    let finished_at = match text("finished_at")? {
-        Some(_) => Some(row_time(row, "finished_at")?),
-        None => None,
-    };
-    Ok(RunSummary {
-        run: run.parse().map_err(|_bad: uuid::Error| damaged("id"))?,
-        mode: serde_json::from_value(mode.into())?,
-        environment: text("environment")?.unwrap_or_default(),
-        outcome: outcome.transpose()?.map(|body| body.outcome),
-        started_at: row_time(row, "created_at")?,
-        finished_at,
-        holder: holder.filter(|holder| !holder.is_gone()),
-    })
-}
-
-#[derive(serde::Deserialize)]
-struct FinishedBody {
-    outcome: Outcome,
-}
-
-/// Times as text of one width, so that their order is that of their bytes.
-pub(super) fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true)
-}
-
-pub(super) fn row_time(row: &SqliteRow, name: &str) -> Result<DateTime<Utc>, JournalError> {
-    let text: String = row.try_get(name).map_err(failed("read a time"))?;
-    let damaged = |_bad| JournalError::Damaged { what: format!("`{text}` is no time") };
-    Ok(DateTime::parse_from_rfc3339(&text).map_err(damaged)?.to_utc())
-}
-
-pub(super) fn number(value: u64) -> Result<i64, JournalError> {
-    let damaged = |_bad| JournalError::Damaged { what: format!("{value} is out of range") };
-    i64::try_from(value).map_err(damaged)
-}
-
-pub(super) fn unsigned(row: &SqliteRow, name: &str) -> Result<u64, JournalError> {
-    let value: i64 = row.try_get(name).map_err(failed("read a number"))?;
-    let damaged = |_bad| JournalError::Damaged { what: format!("{value} is out of range") };
-    u64::try_from(value).map_err(damaged)
 }

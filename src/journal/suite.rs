@@ -12,13 +12,13 @@ use super::{
 };
 use crate::model::{Outcome, RunId};
 
-fn started(run: RunId, epoch: u64) -> Event {
+pub(super) fn started(run: RunId, epoch: u64) -> Event {
     let kind = EventKind::RunStarted(Box::new(samples::info(&[("a", "gate", 1)])));
     let _ = run;
     Event { seq: 1, at: samples::time(0), epoch, kind }
 }
 
-async fn suite(journal: &dyn Journal) {
+pub(super) async fn suite(journal: &dyn Journal) {
     events_come_back_in_order_and_whole(journal).await;
     a_stale_epoch_writes_nothing(journal).await;
     a_run_and_a_target_have_one_holder(journal).await;

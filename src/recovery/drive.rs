@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::actions::Actions;
 use super::before_writing;
 use super::request::Prepared;
-use super::setting::Setting;
+use super::setting::Kept;
 use super::withdrawn::same_list;
 use super::world::World;
 use super::{markers, private, receipts};
@@ -43,7 +43,8 @@ pub(crate) async fn execute(prepared: Prepared, watch: Watch) -> Result<RunState
     }
     hide_for(run, &world.state, &world.redactor)?;
     let journal = world.journal.clone();
-    let setting = serde_json::to_vec(&world.setting).map_err(|error| {
+    let kept = Kept { setting: world.setting.clone(), secret: Some(world.redactor.secret()) };
+    let setting = serde_json::to_vec(&kept).map_err(|error| {
         Failure::permanent(Code::Internal, "failed to store the run's setting").because(&error)
     })?;
     record.setting = journal.put(Bytes::from(setting)).await?;
@@ -105,9 +106,13 @@ pub(crate) async fn reopen(
     let known = load(&*journal, run).await?;
     let missing = || Failure::permanent(Code::Journal, format!("run {run} never started"));
     let info = known.info.ok_or_else(missing)?;
-    let setting: Setting = serde_json::from_slice(&journal.get(&info.request.setting).await?)
-        .map_err(|error| missing().because(&error))?;
+    let kept = journal.get(&info.request.setting).await?;
+    let Kept { setting, secret } =
+        serde_json::from_slice(&kept).map_err(|error| missing().because(&error))?;
     redactor.show(setting.public());
+    if let Some(secret) = secret {
+        redactor.hide_under(&secret);
+    }
     hide_for(run, state, &redactor)?;
     World::open(run, setting, state, journal, redactor).await
 }

@@ -49,3 +49,15 @@ impl Setting {
             .with_jobs(self.public_jobs.iter().cloned())
     }
 }
+
+/// A setting as the journal keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The setting.
+    #[serde(flatten)]
+    pub(crate) setting: Setting,
+    /// The secret under which the run hides names. What it verified is found by hidden names, also
+    /// where it goes on: without it, that would be on the machine that it began on alone.
+    #[serde(default)]
+    pub(crate) secret: Option<String>,
+}

@@ -78,6 +78,8 @@ pub(crate) struct Seen {
 
 pub(crate) struct Bench {
     dir: TempDir,
+    /// Variables of the environment in which `coppice` runs.
+    variables: BTreeMap<String, String>,
 }
 
 impl Bench {
@@ -86,7 +88,7 @@ impl Bench {
         let dir = tempfile::Builder::new().prefix("coppice-").tempdir().unwrap();
         // The user that runs PostgreSQL must be able to enter.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let bench = Self { dir };
+        let bench = Self { dir, variables: BTreeMap::new() };
         for (from, to) in
             [("fixtures/kansas", "origin"), ("plans", "plans"), ("rebuild", "rebuild")]
         {
@@ -118,11 +120,26 @@ impl Bench {
         self.path(".coppice/dev/backup")
     }
 
+    /// Sets a variable of the environment in which `coppice` runs from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
     fn command(&self, args: &[&str]) -> Command {
+        self.command_on("state", args)
+    }
+
+    fn command_on(&self, state: &str, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coppice"));
-        command.args(args).args(["--state", &self.at("state")]).current_dir(self.dir.path());
-        command.env_remove("COPPICE_ENV").env("NO_COLOR", "1").stdin(Stdio::null());
+        command.args(args).args(["--state", &self.at(state)]).current_dir(self.dir.path());
+        command.env_remove("COPPICE_ENV").env_remove("COPPICE_JOURNAL").env("NO_COLOR", "1");
+        command.envs(&self.variables).stdin(Stdio::null());
         command
+    }
+
+    /// Runs `coppice` to its end with another state directory, as another machine has it.
+    pub(crate) fn run_on(&self, state: &str, args: &[&str]) -> Ended {
+        Ended::of(&self.command_on(state, args).output().unwrap())
     }
 
     /// Runs `coppice` to its end.

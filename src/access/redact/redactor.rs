@@ -78,6 +78,20 @@ impl Redactor {
         Ok(())
     }
 
+    /// The secret under which names are hidden, as text: with it, what one machine has hidden is
+    /// found on another. It lets whoever has it test a guess, and tells no name.
+    pub(crate) fn secret(&self) -> String {
+        blake3::Hash::from_bytes(self.state().key).to_hex().to_string()
+    }
+
+    /// Hides names under a secret that `secret` gave; that of a run's own file goes before.
+    pub(crate) fn hide_under(&self, secret: &str) {
+        match blake3::Hash::from_hex(secret) {
+            Ok(hash) => self.state().key = *hash.as_bytes(),
+            Err(error) => tracing::warn!(%error, "the secret of the run cannot be read"),
+        }
+    }
+
     /// How many names were hidden, and in which files they can be looked up.
     pub(crate) fn hidden(&self) -> (usize, Vec<String>) {
         let state = self.state();
