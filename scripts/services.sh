@@ -8,6 +8,7 @@
 #   status  say which are healthy
 #   env     write ROOT/services.env alone
 #   images  build the images, on a base of mmdebstrap where no registry can be reached
+#   base    make the base image where there is none, and print its name
 #   tag     print the tag of the images that the files in services/ make
 #
 # ROOT (.coppice/services) holds all of it. ROOT/services.env, readable by its owner only, has the
@@ -16,7 +17,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-command=${1:?up, down, clear, status, env, images or tag}
+command=${1:?up, down, clear, status, env, images, base or tag}
 mkdir -p "${2:-.coppice/services}"
 root=$(cd "${2:-.coppice/services}" && pwd)
 # The user that runs PostgreSQL must be able to enter; what is secret is closed by itself.
@@ -263,6 +264,13 @@ case "$command" in
   status) status ;;
   env) write_env ;;
   images) images ;;
+  base)
+    mkdir -p target
+    exec {building}>target/images.lock
+    flock "$building"
+    scripts/setup.sh images
+    base
+    ;;
   tag) tag ;;
   *)
     say "unknown command $command"
