@@ -34,7 +34,7 @@ pub(crate) use finding_name::{FindingName, accept};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
 pub use option::OptionValue;
 pub use outputs::{
-    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,
+    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output, Promotion,
     ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
 pub use period::{ParsePeriodError, Period};

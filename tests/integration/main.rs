@@ -25,6 +25,7 @@ mod interrupted;
 mod ledger;
 mod preview;
 mod programs;
+mod promote;
 mod rehearsal;
 mod reindex;
 mod scheduled;
