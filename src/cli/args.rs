@@ -145,7 +145,13 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Recover everything into scratch, prove it, then clean up.
     ///
+    /// --promote RUN puts live what a green rehearsal built that was kept: a restore of the same
+    /// snapshot, with all of its gates, that copies and proves instead of building. What cannot be
+    /// taken over is told with the reason, and built again.
+    ///
     /// Example: coppice rehearse plans/kansas.yaml --env dev
+    ///
+    /// Example: coppice rehearse plans/kansas.yaml --env stage --promote RUN --reason "bucket lost"
     Rehearse(RehearseArgs),
     /// Recover into the environment's own targets.
     ///
@@ -388,6 +394,8 @@ pub(crate) struct RehearseArgs {
     /// Leave scratch as it is; `coppice discard` clears it.
     #[arg(long)]
     pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) promote: PromoteArgs,
     /// Print what would be done and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -397,6 +405,23 @@ pub(crate) struct RehearseArgs {
     /// The newest clean snapshot that is not younger than this, RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// What is said of a promotion.
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// Restore into the environment's own targets, taking over what this kept rehearsal built.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["keep", "snapshot", "as_of"])]
+    pub(crate) promote: Option<RunId>,
+    /// With --promote: what cannot be taken over fails, and is not built again.
+    #[arg(long, requires = "promote")]
+    pub(crate) no_rebuild: bool,
+    /// With --promote: what happens to other objects found in places that may change.
+    #[arg(long, value_enum, requires = "promote")]
+    pub(crate) existing: Option<ExistingArg>,
+    /// With --promote: when the incident happened, RFC 3339 [default: the start of the run]
+    #[arg(long, value_name = "TIME", requires = "promote")]
+    pub(crate) incident_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 #[derive(Debug, Args)]

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, ApprovedBy, DatasetVersionId, Failure, FindingName, JobId, Outcome, Output, RunMode,
-    StepId,
+    Actor, ApprovedBy, DatasetVersionId, Failure, FindingName, JobId, Outcome, Output, RunId,
+    RunMode, StepId,
 };
 
 use super::{Ask, AskKind, Holder};
@@ -200,6 +200,9 @@ pub(crate) struct RunRequest {
     pub(crate) git_commit: Option<String>,
     /// Versions of Coppice and of what it used.
     pub(crate) tools: BTreeMap<String, String>,
+    /// The rehearsal that it takes over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) promotes: Option<RunId>,
     /// What this mode does not do or prove.
     pub(crate) not_covered: Vec<String>,
     /// The findings that the operator lets pass.

@@ -126,6 +126,14 @@ pub struct CommandRun {
     pub stderr: String,
 }
 
+impl CommandRun {
+    /// The same without what the program printed.
+    #[must_use]
+    pub fn without_words(self) -> Self {
+        Self { stdout: String::new(), stderr: String::new(), ..self }
+    }
+}
+
 /// An input of a program: files in a folder of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Given {

@@ -36,7 +36,7 @@ pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zon
 pub(crate) use moment::{clock, moment};
 pub use option::OptionValue;
 pub use outputs::{
-    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,
+    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output, Promotion,
     ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
 pub use period::{ParsePeriodError, Period};

@@ -52,6 +52,7 @@ pub(crate) fn fold(state: &RunState, at: DateTime<Utc>) -> Result<Receipt, Failu
         as_of: request.as_of,
         policy_date: request.policy_date,
         tools: request.tools,
+        promotes: request.promotes,
         not_covered: request.not_covered,
         accepted: accepted(&request.accept, &findings),
         findings,
@@ -94,6 +95,7 @@ fn moved(state: &RunState) -> Result<Moved, Failure> {
         sum.restored += one.restored;
         sum.kept += one.kept;
         sum.displaced += one.displaced;
+        sum.promoted += one.promoted;
     }
     Ok(sum)
 }

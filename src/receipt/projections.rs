@@ -53,16 +53,17 @@ fn rebuilt(
         Some(output) => Some(output.read()?),
         None => None,
     };
-    let unchanged = built.as_ref().is_some_and(|built| built.unchanged.is_some());
+    let good = built.as_ref().map_or(ProjectionOutcome::Rebuilt, good);
     let proof = read.or_else(|| built.as_ref().and_then(|built| built.unchanged.clone()));
-    line.outcome =
-        outcome(rebuild.phase, prove.map(|prove| prove.phase), proof.as_ref(), unchanged);
+    line.outcome = outcome(rebuild.phase, prove.map(|prove| prove.phase), proof.as_ref(), good);
     if let Some(built) = built {
         line.generation = Some(built.generation);
         line.rows = Some(built.rows);
         line.canonical_digest = Some(built.canonical_digest);
         line.inputs = built.read;
-        line.ran = built.ran.map(without_words);
+        // What a program printed stays in the journal.
+        line.ran = built.ran.map(CommandRun::without_words);
+        line.promotion = built.promotion;
     }
     if let Some(proof) = proof {
         line.rows = Some(proof.rows);
@@ -75,9 +76,14 @@ fn rebuilt(
     Ok(line)
 }
 
-/// What a program printed stays in the journal.
-fn without_words(ran: CommandRun) -> CommandRun {
-    CommandRun { stdout: String::new(), stderr: String::new(), ..ran }
+/// How a projection came to be what it should be, where it is.
+fn good(built: &RebuildOutput) -> ProjectionOutcome {
+    let taken = built.promotion.as_ref().is_some_and(|promotion| promotion.why_not.is_none());
+    match &built.unchanged {
+        Some(_) => ProjectionOutcome::Unchanged,
+        None if taken => ProjectionOutcome::Promoted,
+        None => ProjectionOutcome::Rebuilt,
+    }
 }
 
 /// A projection is good when it is built and its proof holds; else the first step that did not
@@ -86,7 +92,7 @@ fn outcome(
     rebuild: StepPhase,
     prove: Option<StepPhase>,
     proof: Option<&Proof>,
-    unchanged: bool,
+    good: ProjectionOutcome,
 ) -> ProjectionOutcome {
     let proven = proof.is_some_and(|proof| proof.proven);
     let of = |phase| match phase {
@@ -96,8 +102,7 @@ fn outcome(
             ProjectionOutcome::NotAttempted
         }
         StepPhase::Succeeded if !proven => ProjectionOutcome::Failed,
-        StepPhase::Succeeded if unchanged => ProjectionOutcome::Unchanged,
-        StepPhase::Succeeded => ProjectionOutcome::Rebuilt,
+        StepPhase::Succeeded => good,
     };
     match prove {
         Some(prove) if rebuild == StepPhase::Succeeded => of(prove),
@@ -121,6 +126,7 @@ fn empty(job: &JobId, outcome: ProjectionOutcome) -> ProjectionLine {
         rows: None,
         inputs: Vec::new(),
         ran: None,
+        promotion: None,
         canonical_digest: None,
         projection_digest: None,
         proven: false,

@@ -136,6 +136,7 @@ fn built(name: &str) -> RebuildOutput {
         read: Vec::new(),
         unchanged: None,
         ran: None,
+        promotion: None,
     }
 }
 
@@ -150,8 +151,14 @@ fn go_live(story: &mut Story, names: &[&str]) {
 }
 
 fn restored(story: &mut Story) {
-    let restored =
-        RestoreOutput { objects: 1204, bytes: 1 << 30, restored: 1200, kept: 4, displaced: 0 };
+    let restored = RestoreOutput {
+        objects: 1204,
+        bytes: 1 << 30,
+        restored: 1200,
+        kept: 4,
+        displaced: 0,
+        promoted: 0,
+    };
     story.done(0, &restored);
     story.done(1, &verdict("manifest"));
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, Code, CommandRun, Covers, Finding, InputRows, JobId, Outcome, RunId, RunMode, StepId,
+    Actor, Code, CommandRun, Covers, Finding, InputRows, JobId, Outcome, Promotion, RunId, RunMode,
+    StepId,
 };
 
 /// The type of an in-toto statement.
@@ -82,6 +83,9 @@ pub(crate) struct Predicate {
     pub(crate) projections: Vec<ProjectionLine>,
     /// The defects found, those that block first.
     pub(crate) findings: Vec<Finding>,
+    /// The rehearsal that it took over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) promotes: Option<RunId>,
     /// What this mode did not do or prove.
     pub(crate) not_covered: Vec<String>,
     /// The findings of the catalog that the operator let pass, for the run's reason.
@@ -137,6 +141,9 @@ pub(crate) struct Moved {
     pub(crate) kept: u64,
     /// Objects with other bytes that were put aside first.
     pub(crate) displaced: u64,
+    /// Objects among those written that came out of the rehearsal that the run takes over from.
+    #[serde(default)]
+    pub(crate) promoted: u64,
 }
 
 /// What a gate said.
@@ -171,6 +178,9 @@ pub(crate) struct ProjectionLine {
     /// What its program was given and made, where it was run in this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ran: Option<CommandRun>,
+    /// How it stands to the rehearsal that the run takes over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) promotion: Option<Promotion>,
     /// The multiset digest of what the canonical data say.
     pub(crate) canonical_digest: Option<String>,
     /// The multiset digest of what was read back.
@@ -189,6 +199,8 @@ pub(crate) struct ProjectionLine {
 pub(crate) enum ProjectionOutcome {
     /// Built and proven.
     Rebuilt,
+    /// Taken over from a rehearsal, and proven where it is now.
+    Promoted,
     /// Complete already.
     Unchanged,
     /// The former generation was chosen again.
@@ -206,6 +218,7 @@ impl ProjectionOutcome {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rebuilt => "rebuilt",
+            Self::Promoted => "promoted",
             Self::Unchanged => "unchanged",
             Self::RolledBack => "rolled-back",
             Self::Blocked => "blocked",
@@ -216,7 +229,7 @@ impl ProjectionOutcome {
 
     /// Whether the projection is what it should be.
     pub(crate) fn is_good(self) -> bool {
-        matches!(self, Self::Rebuilt | Self::Unchanged | Self::RolledBack)
+        matches!(self, Self::Rebuilt | Self::Promoted | Self::Unchanged | Self::RolledBack)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::editions;
 use super::governance::{self, Governance};
+use super::promote::Promote;
 use super::scope::{self, NotCovered};
 use super::setting::Setting;
 use super::survey;
@@ -51,6 +52,8 @@ pub(crate) struct Request {
     pub(crate) incident_at: Option<DateTime<Utc>>,
     /// The findings that the operator lets pass.
     pub(crate) accept: Vec<FindingName>,
+    /// The rehearsal that a restore takes over from.
+    pub(crate) promote: Option<Promote>,
     /// Whether scratch is left as it is.
     pub(crate) keep: bool,
     /// Whether it is only looked at what would be done: nobody has to answer for that.
@@ -110,6 +113,7 @@ pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result
         versions: Vec::new(),
         public_jobs: Vec::new(),
         withdrawals: None,
+        promote: request.promote,
     };
     let redactor = request.redactor.clone();
     Ok(World::open(RunId::now(), setting, &request.state, journal, redactor).await?)
@@ -117,10 +121,20 @@ pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result
 
 /// Resolves and compiles; writes nothing.
 pub(crate) async fn prepare(
-    request: Request,
+    mut request: Request,
     journal: Arc<dyn Journal>,
 ) -> Result<Prepared, Refusal> {
     let mut world = open(&request, journal).await?;
+    // A run that goes on may have lost its rehearsal; one that begins needs it.
+    match &world.rehearsed {
+        Some(Err(failure)) => {
+            let failure = failure.clone();
+            world.close().await?;
+            return Err(failure.into());
+        }
+        Some(Ok(rehearsed)) => request.snapshot = Some(rehearsed.snapshot.to_string()),
+        None => {}
+    }
     let (graph, record) = match resolved(&mut world, &request).await {
         Ok(resolved) => resolved,
         Err(refusal) => {
@@ -214,6 +228,7 @@ fn record(
             ("postgis".to_owned(), facts.server.clone()),
         ]
         .into(),
+        promotes: request.promote.map(|promote| promote.run),
         not_covered: Vec::new(),
         accept: facts.accept.clone(),
         setting: crate::digest::Digest::blake3(b""),

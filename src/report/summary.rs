@@ -15,6 +15,7 @@ pub(crate) fn summary(receipt: &Receipt, stored_at: Option<&str>) -> String {
     text.line(&headline(predicate));
     recovered(&mut text, predicate);
     not_recovered(&mut text, predicate);
+    not_taken_over(&mut text, predicate);
     found(&mut text, predicate);
     in_time(&mut text, &predicate.objectives);
     if !predicate.not_covered.is_empty() {
@@ -85,6 +86,10 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
         let (restored, kept) = (count(moved.restored), count(moved.kept));
         text.line(&format!("  {objects} ({bytes}): {restored} restored, {kept} there already"));
     }
+    if moved.promoted > 0 {
+        let promoted = counted(moved.promoted, "object");
+        text.line(&format!("  {promoted} of them out of the rehearsal, not the backup"));
+    }
     if moved.displaced > 0 {
         let displaced = counted(moved.displaced, "object");
         text.line(&format!("  {displaced} with other content put aside in .coppice/displaced"));
@@ -128,6 +133,19 @@ fn not_recovered(text: &mut Text, predicate: &Predicate) {
     text.list(jobs.into_iter());
     text.list(shut.into_iter());
     text.list(failed.into_iter());
+}
+
+/// Of a promotion: what was built again, and why.
+fn not_taken_over(text: &mut Text, predicate: &Predicate) {
+    let why = |line: &ProjectionLine| {
+        let why = line.promotion.as_ref()?.why_not.as_ref()?;
+        Some(format!("{:<28} {why}", line.job))
+    };
+    let lines: Vec<_> = predicate.projections.iter().filter_map(why).collect();
+    if let (Some(run), false) = (predicate.promotes, lines.is_empty()) {
+        text.head(&format!("Built again, not taken over from {run}"));
+        text.list(lines.into_iter());
+    }
 }
 
 /// Follows what blocks a projection to the step that failed.

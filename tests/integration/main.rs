@@ -27,6 +27,7 @@ mod interrupted;
 mod ledger;
 mod preview;
 mod programs;
+mod promote;
 mod rehearsal;
 mod reindex;
 mod scheduled;

@@ -71,7 +71,7 @@ fn bench(jobs: &[Job<'_>], others: &[&str]) -> Bench {
 }
 
 /// Has the plan be about these jobs alone, and seals a snapshot.
-fn only(bench: &Bench, jobs: &[&str]) {
+pub(crate) fn only(bench: &Bench, jobs: &[&str]) {
     let plan = bench.path("plans/kansas.yaml");
     let text = fs::read_to_string(&plan).unwrap();
     let only = format!("  jobs: ../rebuild\n  only: [{}]\n", jobs.join(", "));

@@ -6,10 +6,13 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use crate::engine::{Action, StepContext};
-use crate::model::{Code, Failure, Fate, Output, Preview, Previews, RebuildOutput, Sink, Thing};
+use crate::model::{
+    Code, Failure, Fate, Output, Preview, Previews, Promotion, RebuildOutput, Sink, Thing,
+};
 use crate::plan::{RebuildParams, StepSpec};
 use crate::projection::{Generation, Held, Projection};
 use crate::proof::tee;
+use crate::recovery::promote::{self, Taken};
 use crate::recovery::{World, params, programs, source};
 
 struct Rebuild {
@@ -33,7 +36,7 @@ impl Action for Rebuild {
                 let made = self.made(proof.rows, digest);
                 Output::of(&RebuildOutput { unchanged: Some(proof), ..made })
             }
-            Held::Absent | Held::Partial => self.build(&*target, &generation, cx).await,
+            Held::Absent | Held::Partial => self.bring(&*target, &generation, cx).await,
         }
     }
 
@@ -48,6 +51,19 @@ impl Action for Rebuild {
                 return Ok(preview);
             }
         }
+        if let (Some(promote), Some(Ok(rehearsed))) =
+            (self.world.setting.promote, &self.world.rehearsed)
+        {
+            match rehearsed.of(&self.params) {
+                Ok(built) => {
+                    let rows = Some(built.rows());
+                    preview.add(Thing::Projection, Fate::TakeOver, None, rows);
+                    return Ok(preview);
+                }
+                Err(why) if !promote.rebuild => return Ok(Preview::blocked(why)),
+                Err(why) => preview.note = Some(why),
+            }
+        }
         if let Sink::Command(sink) = &self.params.sink {
             programs::ready(&self.world, sink)?;
         }
@@ -57,10 +73,31 @@ impl Action for Rebuild {
 }
 
 impl Rebuild {
+    /// Takes the generation over from a rehearsal where the run has one, or builds it.
+    async fn bring(
+        &self,
+        target: &dyn Projection,
+        generation: &Generation,
+        cx: &StepContext,
+    ) -> Result<Output, Failure> {
+        match promote::take(&self.world, &self.params, target, cx).await? {
+            Some(Taken::Over(output)) => {
+                let read = output.read.iter().any(|input| input.rows + input.refused > 0);
+                expected(&self.params, output.rows, read)?;
+                Output::of(&*output)
+            }
+            Some(Taken::Not(promotion)) => {
+                self.build(target, generation, Some(promotion), cx).await
+            }
+            None => self.build(target, generation, None, cx).await,
+        }
+    }
+
     async fn build(
         &self,
         target: &dyn Projection,
         generation: &Generation,
+        promotion: Option<Promotion>,
         cx: &StepContext,
     ) -> Result<Output, Failure> {
         let source = source::open(&self.world, &self.params, cx).await?;
@@ -74,7 +111,8 @@ impl Rebuild {
         let digest = digest.finish()?;
         expected(&self.params, digest.count, source.inputs_have_rows)?;
         let made = self.made(digest.count, digest.to_string());
-        let output = Output::of(&RebuildOutput { read: source.read, ran: source.ran, ..made })?;
+        let (read, ran) = (source.read, source.ran);
+        let output = Output::of(&RebuildOutput { read, ran, promotion, ..made })?;
         Ok(output.with_findings(source.findings))
     }
 
@@ -96,6 +134,7 @@ impl Rebuild {
             read: Vec::new(),
             unchanged: None,
             ran: None,
+            promotion: None,
         }
     }
 }
