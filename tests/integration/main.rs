@@ -19,6 +19,7 @@ mod damage;
 mod drift;
 mod fence;
 mod generated;
+mod graph_server;
 mod incident;
 mod interrupted;
 mod ledger;
