@@ -165,7 +165,7 @@ async fn go(
         mode: request.mode,
     };
     told.check()?;
-    let ended = drive(global, state, request, args, extra).await;
+    let ended = Box::pin(drive(global, state, request, args, extra)).await;
     if let Err(failure) = told.write(state, &ended).await {
         // What the run came to counts more than who hears of it.
         output::note(&format!("{}; the run itself: see below", failure.message));

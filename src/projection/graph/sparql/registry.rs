@@ -139,7 +139,9 @@ impl Client {
         let subject = names::job(job);
         let query = format!("SELECT ?p ?o WHERE {{ GRAPH <{REGISTRY}> {{ <{subject}> ?p ?o }} }}");
         let mut rows = self.select(DOING, &query).await?;
-        rows.iter_mut().for_each(|row| drop(row.insert("s".to_owned(), subject.clone())));
+        for row in &mut rows {
+            row.insert("s".to_owned(), subject.clone());
+        }
         let found = by_subject(rows);
         let Some(own) = found.get(&subject) else { return Ok(Live::default()) };
         let digest = |name: &str| -> Result<Option<Digest>> {

@@ -44,9 +44,11 @@ async fn ask(client: &Client, part: &Part) -> Result<(u64, u64), SparqlError> {
     const DOING: &str = "find sampled quads";
     let mut answer = client.graph(&part.graph).await?;
     let mut lines = Vec::new();
+    let mut ends = 0;
     while let Some(chunk) = answer.chunk().await.map_err(|error| client.unreachable(error))? {
+        ends += chunk.split(|byte| *byte == b'\n').count() - 1;
         lines.extend_from_slice(&chunk);
-        if lines.iter().filter(|byte| **byte == b'\n').count() >= QUADS {
+        if ends >= QUADS {
             break;
         }
     }

@@ -37,7 +37,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "the SPARQL server does not come up");
             std::thread::sleep(Duration::from_millis(20));

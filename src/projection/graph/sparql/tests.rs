@@ -226,7 +226,7 @@ async fn one_run_holds_a_server_and_a_marker_stays() {
     let server = Server::start();
     let client = server.client();
     let request = |process: &'static str, is_gone: &'static (dyn Fn(&str) -> bool + Sync)| {
-        let lease = Duration::from_secs(60);
+        let lease = Duration::from_mins(1);
         LockRequest { run: RunId::now(), holder: "kim", process, epoch: 1, lease, is_gone }
     };
     let first = GraphLock::take(&client, &request("first", &|_| false)).await.unwrap();
