@@ -120,8 +120,10 @@ impl JournalError {
             sqlx::Error::Database(_) => match state(source).as_deref() {
                 // Serialization, deadlock, a wait for a lock; shut down, crashed, starting; the
                 // session was ended; too many connections.
-                Some("40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "57P05")
-                | Some("25P03" | "53300") => true,
+                Some(
+                    "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03"
+                    | "53300",
+                ) => true,
                 Some(state) => state.starts_with("08"),
                 None => false,
             },

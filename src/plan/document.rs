@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::CommandSpec;
+use super::{CommandSpec, GraphSpec};
 use crate::model::{ApprovedBy, OptionValue, Period, Zone};
 
 /// A recovery plan: what to restore in which environment, which projections to regrow, and the
@@ -144,6 +144,10 @@ pub(crate) struct Environment {
     pub(crate) projections: StoreSpec,
     /// The PostgreSQL server with PostGIS.
     pub(crate) postgis: PostgisSpec,
+    /// Where graphs are kept; else as files among the projections. A rehearsal keeps them as files
+    /// in scratch, always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) graph: Option<GraphSpec>,
     /// What it promises.
     pub(crate) objectives: Objectives,
     /// Whether a restore, rebuild or rollback asks for a reason, a clean git tree and a

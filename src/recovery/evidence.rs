@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 
 use tokio_util::sync::CancellationToken;
 
+use super::graph_server::GraphServer;
 use super::programs;
 use super::source::tables;
 use super::world::World;
 use crate::model::{Code, CommandSink, Covers, Failure, Sink};
 use crate::plan::ProveParams;
-use crate::projection::Generation;
 use crate::projection::graph::{Counts, GraphProjection};
 use crate::projection::search::SearchProjection;
 use crate::projection::tiles::TilesProjection;
+use crate::projection::{Generation, Projection as _};
 
 /// Records of a search index, and quads of a graph, that are looked for.
 const SAMPLES: u32 = 50;
@@ -111,6 +112,9 @@ async fn graph(
     params: &ProveParams,
     generation: &Generation,
 ) -> Result<Evidence, Failure> {
+    if let Some(server) = world.targets.graph() {
+        return graph_server(server, params, generation).await;
+    }
     let target = GraphProjection::new(world.targets.files().clone());
     let found = target.invariants(generation).await?;
     // A relation or a label may be a cell value.
@@ -135,6 +139,27 @@ async fn graph(
                 .plain())
         }
     }
+}
+
+/// The digests were held against each other on another way of reading; here the server's own count
+/// is held against them, so that what queries see is what was proven.
+async fn graph_server(
+    server: &GraphServer,
+    params: &ProveParams,
+    generation: &Generation,
+) -> Result<Evidence, Failure> {
+    let target = server.projection().await?;
+    let (counted, samples) = (target.count(generation).await?, target.samples(generation).await?);
+    if samples.denied > 0 {
+        let message =
+            format!("{} sampled quads of {} are denied by SPARQL", samples.denied, params.job);
+        return Err(Failure::permanent(Code::StepFailed, message)
+            .hint("the server's graph store holds them and its queries deny them")
+            .plain());
+    }
+    let counts =
+        BTreeMap::from([("quads".to_owned(), counted), ("graphs".to_owned(), samples.graphs)]);
+    Ok(Evidence { counts, ..Evidence::of("quads are counted, and sampled ones found, by SPARQL") })
 }
 
 /// Lists counts by name, the largest first, and the rest as one; where names may not be shown,

@@ -24,6 +24,7 @@ pub(super) fn init_line(world: &World) -> String {
 pub(crate) async fn check(world: &World) -> Result<(), Failure> {
     let (name, init) = (marked_as(world), init_line(world));
     check_stores(world, &name, &init).await?;
+    check_graph(world, &name, &init).await?;
     check_database(world, &name, &init).await
 }
 
@@ -31,6 +32,7 @@ pub(crate) async fn check(world: &World) -> Result<(), Failure> {
 pub(crate) async fn look(world: &World) -> Result<(), Failure> {
     let (name, init) = (marked_as(world), init_line(world));
     check_stores(world, &name, &init).await?;
+    check_graph(world, &name, &init).await?;
     if world.targets.has_database() {
         check_database(world, &name, &init).await?;
     }
@@ -42,6 +44,13 @@ async fn check_stores(world: &World, name: &str, init: &str) -> Result<(), Failu
         store::check_marker(target, name, init).await?;
     }
     Ok(())
+}
+
+async fn check_graph(world: &World, name: &str, init: &str) -> Result<(), Failure> {
+    match world.targets.graph() {
+        Some(server) => server.check_marker(name, init).await,
+        None => Ok(()),
+    }
 }
 
 async fn check_database(world: &World, name: &str, init: &str) -> Result<(), Failure> {
@@ -71,6 +80,11 @@ pub(crate) async fn put(world: &World) -> Result<Vec<String>, Failure> {
         if created == store::Created::Written {
             marked.push(target.url().to_owned());
         }
+    }
+    if let Some(server) = world.targets.graph()
+        && server.mark(&name).await?
+    {
+        marked.push(server.name());
     }
     let pool = world.targets.pool().await?;
     let identity = postgres::system_identity(pool).await?;

@@ -11,6 +11,7 @@ mod evidence;
 mod former;
 mod generations;
 mod governance;
+mod graph_server;
 pub(crate) mod markers;
 mod outputs;
 mod params;

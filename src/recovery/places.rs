@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::graph_server::GraphServer;
 use super::setting::Setting;
 use super::targets::Database;
 use crate::access::SecretRef;
@@ -32,6 +33,8 @@ pub(crate) struct Places {
     pub(crate) projections: Place,
     /// `PostGIS`.
     pub(crate) database: Database,
+    /// The server of graphs; none: they are files among the projections.
+    pub(crate) graph: Option<GraphServer>,
     /// Local copies of published projections.
     pub(crate) cache: PathBuf,
     /// The local folder that a rehearsal clears.
@@ -61,6 +64,11 @@ impl Places {
             canonical: Place::of(&environment.canonical, &base)?,
             projections: Place::of(&environment.projections, &base)?,
             database,
+            graph: environment
+                .graph
+                .as_ref()
+                .map(|spec| GraphServer::of(spec, &base))
+                .transpose()?,
             cache: own.join("cache"),
             scratch: None,
         })
@@ -86,6 +94,7 @@ impl Places {
                 data: local.join("postgres"),
                 durability: Durability::Scratch,
             },
+            graph: None,
             cache: local.join("cache"),
             scratch: Some(local),
         })

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
+use super::graph_server::GraphServer;
 use crate::access::SecretRef;
 use crate::model::{Code, Failure, Sink};
 use crate::postgres::{Cluster, Durability, connect_options, open_pool};
@@ -41,6 +42,7 @@ pub(crate) enum Database {
 /// The targets of projections.
 pub(crate) struct Targets {
     database: Database,
+    graph: Option<GraphServer>,
     files: Files,
     store: Store,
     postgis: OnceCell<(PgPool, Option<Cluster>)>,
@@ -49,9 +51,19 @@ pub(crate) struct Targets {
 impl Targets {
     /// Names the targets; opens none of them. `cache` is a local folder for copies of what is
     /// published.
-    pub(crate) fn new(database: Database, store: Store, cache: &Path) -> Self {
+    pub(crate) fn new(
+        database: Database,
+        graph: Option<GraphServer>,
+        store: Store,
+        cache: &Path,
+    ) -> Self {
         let files = Files::new(store.clone(), cache.to_owned());
-        Self { database, files, store, postgis: OnceCell::new() }
+        Self { database, graph, files, store, postgis: OnceCell::new() }
+    }
+
+    /// The server of graphs; `None`: they are files.
+    pub(crate) fn graph(&self) -> Option<&GraphServer> {
+        self.graph.as_ref()
     }
 
     /// The store of file-like projections.
@@ -69,7 +81,10 @@ impl Targets {
         Ok(match sink {
             Sink::Postgis(_) => Arc::new(PostgisProjection::new(self.pool().await?.clone())),
             Sink::Search(_) => Arc::new(SearchProjection::new(self.files.clone())),
-            Sink::Graph(_) => Arc::new(GraphProjection::new(self.files.clone())),
+            Sink::Graph(_) => match &self.graph {
+                Some(server) => Arc::new(server.projection().await?),
+                None => Arc::new(GraphProjection::new(self.files.clone())),
+            },
             Sink::Tiles(_) => Arc::new(TilesProjection::new(self.files.clone())),
             Sink::Command(_) => Arc::new(CommandProjection::new(self.files.clone())),
         })
@@ -89,17 +104,23 @@ impl Targets {
         }
     }
 
-    /// Sorts changes by target: `PostGIS` first, then what hangs on the live pointer, which all
-    /// file-like projections share and switch at once.
+    /// Sorts changes by target: `PostGIS` first, then a server of graphs, then what hangs on the
+    /// live pointer, which all file-like projections share and switch at once.
     pub(crate) async fn grouped(
         &self,
         set: &[Change],
     ) -> Result<Vec<(Arc<dyn Projection>, Vec<Change>)>, Failure> {
-        let is_table = |change: &&Change| matches!(change.sink, Sink::Postgis(_));
-        let tables: Vec<_> = set.iter().filter(is_table).cloned().collect();
-        let files: Vec<_> = set.iter().filter(|change| !is_table(change)).cloned().collect();
+        let (mut tables, mut graphs, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        for change in set {
+            let group = match change.sink {
+                Sink::Postgis(_) => &mut tables,
+                Sink::Graph(_) if self.graph.is_some() => &mut graphs,
+                _ => &mut files,
+            };
+            group.push(change.clone());
+        }
         let mut groups = Vec::new();
-        for changes in [tables, files] {
+        for changes in [tables, graphs, files] {
             if let Some(first) = changes.first() {
                 groups.push((self.of(&first.sink).await?, changes));
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell};
 
+use super::graph_server::GraphServer;
 use super::places::{self, Places};
 use super::promote::Rehearsed;
 use super::setting::Setting;
@@ -16,6 +17,7 @@ use crate::engine::StepContext;
 use crate::journal::Journal;
 use crate::model::{Code, Failure, RunId, RunMode, Zone};
 use crate::projection::StageContext;
+use crate::projection::graph::sparql::GraphLock;
 use crate::{postgres, store};
 
 /// What the actions of a run work on.
@@ -49,6 +51,7 @@ pub(crate) struct World {
 #[derive(Default)]
 struct Locks {
     stores: Vec<store::TargetLock>,
+    graph: Option<GraphLock>,
     database: Option<postgres::TargetLock>,
 }
 
@@ -78,7 +81,8 @@ impl World {
             None => None,
         };
         let projections = places::store(&places.projections)?;
-        let targets = Targets::new(places.database.clone(), projections, &places.cache);
+        let targets =
+            Targets::new(places.database.clone(), places.graph.clone(), projections, &places.cache);
         let stores = canonical.all().chain([targets.store()]);
         let roots = stores.filter_map(store::Store::local_root);
         let ours = [Some(state), setting.plan.parent()].into_iter().flatten();
@@ -115,6 +119,7 @@ impl World {
         let mut names: Vec<_> =
             self.written().iter().map(|store| store.identity().to_owned()).collect();
         names.push(self.targets.database_name());
+        names.extend(self.targets.graph().map(GraphServer::name));
         names.sort();
         names.dedup();
         names
@@ -168,6 +173,9 @@ impl World {
         for target in self.written() {
             locks.stores.push(store::TargetLock::take(target, &by, lease).await?);
         }
+        if let Some(server) = self.targets.graph() {
+            locks.graph = Some(server.lock(self.run, holder, epoch).await?);
+        }
         let pool = self.targets.pool().await?;
         locks.database = Some(postgres::TargetLock::take(pool, self.run, holder, epoch).await?);
         Ok(())
@@ -178,6 +186,9 @@ impl World {
         let mut locks = self.locks.lock().await;
         if let Some(lost) = locks.stores.iter().find(|lock| lock.lost().is_cancelled()) {
             return Err(lost.lost_failure());
+        }
+        if let Some(graph) = &locks.graph {
+            graph.check().await?;
         }
         match &mut locks.database {
             Some(database) => Ok(database.check().await?),
@@ -229,7 +240,9 @@ impl World {
 
     /// Whether a lock was lost to another run.
     pub(crate) async fn lost_locks(&self) -> Vec<tokio_util::sync::CancellationToken> {
-        self.locks.lock().await.stores.iter().map(store::TargetLock::lost).collect()
+        let locks = self.locks.lock().await;
+        let graph = locks.graph.iter().map(GraphLock::lost);
+        locks.stores.iter().map(store::TargetLock::lost).chain(graph).collect()
     }
 
     /// How the ledger at the target stood to a snapshot's before the run wrote to it; looked at
@@ -260,6 +273,9 @@ impl World {
 
 async fn give_back(locks: Locks) -> Result<(), Failure> {
     for lock in locks.stores {
+        lock.release().await?;
+    }
+    if let Some(lock) = locks.graph {
         lock.release().await?;
     }
     if let Some(lock) = locks.database {

@@ -21,6 +21,7 @@ mod deploy;
 mod drift;
 mod fence;
 mod generated;
+mod graph_server;
 mod image;
 mod incident;
 mod interrupted;

@@ -4,7 +4,10 @@ use crate::plan::hint::did_you_mean;
 use crate::plan::paths::{SCHEMES, StoreUrlError, store_url};
 use crate::plan::secrets::{WRITE_REFERENCE, is_reference, is_sensitive, literals};
 use crate::plan::source::Source;
-use crate::plan::{Environment, OptionValue, PostgisSpec, Problem, RecoveryPlan, StoreSpec};
+use crate::plan::{
+    Environment, GraphSpec, OptionValue, PostgisSpec, Problem, RecoveryPlan, SparqlSpec, StoreSpec,
+    endpoint,
+};
 
 /// What is wrong in a plan apart from its jobs. `base` is the folder that the plan lies in.
 pub(in crate::plan) fn plan(plan: &RecoveryPlan, source: &Source, base: &Path) -> Vec<Problem> {
@@ -74,6 +77,9 @@ impl Check<'_> {
         if let PostgisSpec::Server { secret } = &environment.postgis {
             self.reference(&format!("{at}/postgis/server/secret"), secret);
         }
+        if let Some(GraphSpec::Sparql(server)) = &environment.graph {
+            self.sparql(&format!("{at}/graph/sparql"), server);
+        }
         for (index, other) in environment.accepts_snapshots_from.iter().enumerate() {
             if !self.plan.spec.environments.contains_key(other) {
                 let names = self.plan.spec.environments.keys().map(String::as_str);
@@ -81,6 +87,17 @@ impl Check<'_> {
                 let at = format!("{at}/accepts_snapshots_from/{index}");
                 self.say(&at, format!("unknown environment `{other}`"), hint);
             }
+        }
+    }
+
+    fn sparql(&mut self, at: &str, server: &SparqlSpec) {
+        for (field, _) in server.urls().filter(|(_, url)| endpoint(url).is_none()) {
+            let hint = "such as https://graph.example.org/query; who asks is said under `auth`";
+            let message = "expected an http or https URL without a user";
+            self.say(&format!("{at}/{field}"), message, Some(hint.to_owned()));
+        }
+        if let Some((field, secret)) = server.secret() {
+            self.reference(&format!("{at}/{field}"), secret);
         }
     }
 

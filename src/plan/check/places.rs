@@ -4,7 +4,10 @@ use std::path::Path;
 use super::environments::escaped;
 use crate::plan::paths::store_url;
 use crate::plan::source::Source;
-use crate::plan::{Environment, OptionValue, PostgisSpec, Problem, RecoveryPlan, StoreSpec};
+use crate::plan::{
+    Environment, GraphSpec, OptionValue, PostgisSpec, Problem, RecoveryPlan, StoreSpec,
+    endpoint as graph_endpoint,
+};
 
 /// What a place is for. Two places that serve one purpose of one environment may be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +16,7 @@ enum Purpose {
     Projections,
     Scratch,
     Backup,
+    Graph,
 }
 
 /// A place that an environment names.
@@ -64,6 +68,14 @@ fn places<'a>(name: &'a str, environment: &'a Environment, base: &Path) -> Vec<P
         places.extend(urls.filter_map(|(field, url)| {
             let (url, endpoint) = (normalised(url, base)?, endpoint(spec));
             Some(Place { environment: name, purpose, field, url, endpoint })
+        }));
+    }
+    if let Some(GraphSpec::Sparql(server)) = &environment.graph {
+        let urls = server.urls().filter(|(field, _)| *field != "query");
+        places.extend(urls.filter_map(|(field, url)| {
+            let url = graph_endpoint(url)?.to_string();
+            let (purpose, field) = (Purpose::Graph, format!("graph/sparql/{field}"));
+            Some(Place { environment: name, purpose, field, url, endpoint: None })
         }));
     }
     places
@@ -179,6 +191,10 @@ fn references(environment: &Environment) -> Vec<(String, &str)> {
     }
     if let PostgisSpec::Server { secret } = &environment.postgis {
         found.push(("postgis/server/secret".to_owned(), secret));
+    }
+    if let Some(GraphSpec::Sparql(server)) = &environment.graph {
+        let secret = server.secret();
+        found.extend(secret.map(|(field, secret)| (format!("graph/sparql/{field}"), secret)));
     }
     found
 }

@@ -1,10 +1,12 @@
-//! How is a graph regrown? Distinct, sorted N-Quads in one zstd file, asked through oxigraph.
+//! How is a graph regrown? Distinct, sorted N-Quads, in one zstd file that is asked through
+//! oxigraph, or on a SPARQL server.
 
 mod archive;
 mod error;
 mod query;
 mod sort;
 mod source;
+pub(crate) mod sparql;
 mod target;
 mod terms;
 #[cfg(test)]

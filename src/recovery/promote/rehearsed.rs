@@ -70,7 +70,7 @@ impl Rehearsed {
             run,
             snapshot,
             as_of: info.request.as_of,
-            targets: Targets::new(places.database.clone(), projections, &places.cache),
+            targets: Targets::new(places.database.clone(), None, projections, &places.cache),
             canonical: places::canonical(&places)?,
             jobs: jobs(&graph, &known)?,
         })

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::Probe;
 use crate::access::SecretRef;
 use crate::model::Failure;
-use crate::plan::{Environment, OptionValue, PostgisSpec};
+use crate::plan::{Environment, GraphSpec, OptionValue, PostgisSpec};
 
 /// Whether every secret that the environment refers to can be had. None is ever shown.
 pub(super) fn probe(environment: &Environment, plan: &Path) -> Probe {
@@ -40,6 +40,9 @@ fn references(environment: &Environment) -> BTreeSet<&str> {
         .collect();
     if let PostgisSpec::Server { secret } = &environment.postgis {
         found.insert(secret);
+    }
+    if let Some(GraphSpec::Sparql(server)) = &environment.graph {
+        found.extend(server.secret().map(|(_, secret)| secret));
     }
     found
 }

@@ -18,6 +18,10 @@ pub(super) async fn reachable(world: &World) -> Vec<Probe> {
     for store in world.written() {
         probes.push(answers(&format!("store {}", store.url()), store).await);
     }
+    if let Some(server) = world.targets.graph() {
+        let seen = server.held().await.map(|_| "answers".to_owned());
+        probes.push(Probe::of(&server.name(), seen));
+    }
     probes
 }
 
@@ -40,6 +44,11 @@ pub(super) async fn markers(world: &World) -> Vec<Probe> {
         let seen = checked.map(|()| format!("marked as {}", world.setting.name));
         probes.push(Probe::of(&format!("marker {}", target.url()), seen));
     }
+    if let Some(server) = world.targets.graph() {
+        let checked = server.check_marker(&world.setting.name, &init).await;
+        let seen = checked.map(|()| format!("marked as {}", world.setting.name));
+        probes.push(Probe::of(&format!("marker {}", server.name()), seen));
+    }
     probes
 }
 
@@ -49,6 +58,16 @@ pub(super) async fn locks(world: &World) -> Probe {
         match store::held(target).await {
             Ok(None) => {}
             Ok(Some(failure)) | Err(failure) => return Probe::failed("locks", failure),
+        }
+    }
+    if let Some(server) = world.targets.graph() {
+        match server.held().await {
+            Ok(None) => {}
+            Ok(Some(holder)) => {
+                let seen = format!("{} is held by {holder}", server.name());
+                return Probe::bad("locks", seen, "wait for that run, or stop it");
+            }
+            Err(failure) => return Probe::failed("locks", failure),
         }
     }
     // A private cluster is in the hands of runs of this state directory alone.

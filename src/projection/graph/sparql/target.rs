@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+
+use super::SparqlError;
+use super::by_value::ByValue;
+use super::client::Client;
+use super::names::{self, REGISTRY, term, text};
+use super::registry::{Part, Recorded};
+use super::{read, stage, switch};
+use crate::digest::Digest;
+use crate::model::{Covers, Failure, JobId, Proof, Sink};
+use crate::projection::graph::terms::{COLUMNS, check};
+use crate::projection::{
+    Change, Generation, Held, LastSwitch, Projection, Refusal, StageContext, Stored,
+};
+use crate::proof::{EncodedStream, RowEncoding, RowsStream};
+
+/// Graphs on a SPARQL server.
+#[derive(Clone)]
+pub(crate) struct SparqlProjection {
+    pub(super) client: Client,
+}
+
+type Result<T> = std::result::Result<T, SparqlError>;
+
+impl SparqlProjection {
+    /// Fills the server that the client speaks with.
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn recorded(&self, generation: &Generation) -> Result<Recorded> {
+        let name = names::generation(&generation.job, &generation.digest);
+        self.client.recorded(&name).await
+    }
+
+    /// The graphs of a generation that came to its end.
+    pub(super) async fn parts(&self, generation: &Generation) -> Result<Vec<Part>> {
+        let found = self.recorded(generation).await?;
+        let parts = found.parts().map(<[Part]>::to_vec);
+        Ok(parts.ok_or_else(|| Refusal::absent(&generation.job, &generation.digest))?)
+    }
+
+    async fn held(&self, generation: &Generation) -> Result<Held> {
+        let found = self.recorded(generation).await?;
+        if found.attempts.is_empty() {
+            return Ok(Held::Absent);
+        }
+        let (Some(parts), Some(proof)) = (found.parts(), &found.proof) else {
+            return Ok(Held::Partial);
+        };
+        if self.client.count(parts).await? != proof.rows {
+            return Ok(Held::Partial);
+        }
+        let live = self.client.live_of(&generation.job).await?.generation;
+        let proof = proof.clone();
+        Ok(if live == Some(generation.digest) { Held::Live(proof) } else { Held::Complete(proof) })
+    }
+
+    async fn refuse_live(&self, generation: &Generation) -> Result<()> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        if self.client.live_of(job).await?.generation == Some(*digest) {
+            return Err(Refusal::in_use(job, digest, "live").into());
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, generation: &Generation, proof: &Proof) -> Result<()> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        if !proof.proven {
+            return Err(Refusal::unproven(job, digest).into());
+        }
+        let listed = self.recorded(generation).await?.listed;
+        let listed = listed.ok_or_else(|| Refusal::absent(job, digest))?;
+        let name = names::generation(job, digest);
+        let json = text(&serde_json::to_string(proof)?);
+        let (list, proves, kept) = (term("listed"), term("proves"), term("proof"));
+        let update = format!(
+            "DELETE {{ GRAPH <{REGISTRY}> {{ <{name}> {kept} ?old ; {proves} ?of }} }} \
+             INSERT {{ GRAPH <{REGISTRY}> {{ <{name}> {kept} {json} ; {proves} <{listed}> }} }} \
+             WHERE {{ GRAPH <{REGISTRY}> {{ <{name}> {list} <{listed}> }} \
+             OPTIONAL {{ GRAPH <{REGISTRY}> {{ <{name}> {kept} ?old ; {proves} ?of }} }} }}"
+        );
+        self.client.update("record a proof", update).await?;
+        match self.recorded(generation).await?.proof {
+            Some(_) => Ok(()),
+            // It was dropped meanwhile.
+            None => Err(Refusal::absent(job, digest).into()),
+        }
+    }
+
+    async fn take_away(&self, generation: &Generation) -> Result<()> {
+        let name = names::generation(&generation.job, &generation.digest);
+        let (proves, kept) = (term("proves"), term("proof"));
+        let update = format!(
+            "DELETE {{ GRAPH <{REGISTRY}> {{ <{name}> ?p ?o }} }} WHERE {{ \
+             VALUES ?p {{ {proves} {kept} }} GRAPH <{REGISTRY}> {{ <{name}> ?p ?o }} }}"
+        );
+        self.client.update("take a proof away", update).await
+    }
+
+    async fn remove(&self, generation: &Generation) -> Result<()> {
+        let (job, digest) = (&generation.job, &generation.digest);
+        self.refuse_live(generation).await?;
+        if self.client.live_of(job).await?.former == Some(*digest) {
+            return Err(Refusal::in_use(job, digest, "the one to go back to").into());
+        }
+        let name = names::generation(job, digest);
+        let found = self.client.recorded(&name).await?;
+        self.client.drop_attempts(&name, found.attempts.iter()).await?;
+        self.client.forget(&name).await
+    }
+}
+
+#[async_trait]
+impl Projection for SparqlProjection {
+    fn covers(&self, _sink: &Sink) -> Covers {
+        let words = "every distinct quad, read back from the SPARQL server; numbers, times and truth \
+                     values by their value";
+        Covers::of(words, COLUMNS)
+    }
+
+    fn encoding(
+        &self,
+        _sink: &Sink,
+        schema: &SchemaRef,
+    ) -> std::result::Result<Arc<dyn RowEncoding>, Failure> {
+        check(schema)?;
+        Ok(Arc::new(ByValue))
+    }
+
+    async fn holds(&self, generation: &Generation) -> std::result::Result<Held, Failure> {
+        Ok(self.held(generation).await?)
+    }
+
+    async fn stage(
+        &self,
+        generation: &Generation,
+        rows: EncodedStream,
+        cx: &StageContext,
+    ) -> std::result::Result<u64, Failure> {
+        self.refuse_live(generation).await?;
+        stage::stage(&self.client, generation, rows, cx).await
+    }
+
+    async fn read_back(&self, generation: &Generation) -> std::result::Result<RowsStream, Failure> {
+        let parts = self.parts(generation).await?;
+        Ok(read::read(self.client.anew()?, parts))
+    }
+
+    async fn count(&self, generation: &Generation) -> std::result::Result<u64, Failure> {
+        let parts = self.parts(generation).await?;
+        Ok(self.client.count(&parts).await?)
+    }
+
+    async fn record(
+        &self,
+        generation: &Generation,
+        proof: &Proof,
+    ) -> std::result::Result<(), Failure> {
+        Ok(self.keep(generation, proof).await?)
+    }
+
+    async fn revoke(&self, generation: &Generation) -> std::result::Result<(), Failure> {
+        Ok(self.take_away(generation).await?)
+    }
+
+    async fn live(&self, job: &JobId) -> std::result::Result<Option<Digest>, Failure> {
+        Ok(self.client.live_of(job).await?.generation)
+    }
+
+    async fn last_switch(&self, job: &JobId) -> std::result::Result<Option<LastSwitch>, Failure> {
+        Ok(self.client.live_of(job).await?.last_switch())
+    }
+
+    async fn prepare(&self, set: &[Change]) -> std::result::Result<(), Failure> {
+        switch::pending(&self.client, set, None).await?;
+        Ok(())
+    }
+
+    async fn switch(&self, set: &[Change], cx: &StageContext) -> std::result::Result<(), Failure> {
+        Ok(switch::switch(&self.client, set, cx).await?)
+    }
+
+    async fn stored(&self, job: &JobId) -> std::result::Result<Vec<Stored>, Failure> {
+        let all = self.client.all_recorded(job).await?;
+        let held = all.into_iter().filter(|(_, found)| !found.attempts.is_empty());
+        let stored = |(digest, found): (Digest, Recorded)| {
+            let newest = found.attempts.values().max_by_key(|attempt| (attempt.run, attempt.epoch));
+            let listed = found.listed.as_ref().and_then(|listed| found.attempts.get(listed));
+            let run = listed.or(newest).and_then(|attempt| attempt.run);
+            let complete = found.proof.is_some();
+            Stored { digest, run, complete, was_live: found.was_live }
+        };
+        Ok(held.map(stored).collect())
+    }
+
+    async fn discard(&self, generation: &Generation) -> std::result::Result<(), Failure> {
+        Ok(self.remove(generation).await?)
+    }
+}

@@ -1,0 +1,321 @@
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::testing::{Server, endpoints};
+use super::*;
+use crate::model::{Code, Failure, FailureKind, GraphSink, RunId, Sink};
+use crate::projection::graph::{source, terms};
+use crate::projection::testing::{build, context, generation, put_live, texts};
+use crate::projection::{Change, Generation, Held, Projection};
+use crate::proof::{compare, digest_rows, tee};
+
+type Row = Vec<Option<String>>;
+
+fn sink() -> Sink {
+    Sink::Graph(GraphSink { graph_profile_version: 1 })
+}
+
+fn named(what: &str) -> Generation {
+    generation("graph/kansas", what, &sink())
+}
+
+fn row(s: &str, p: &str, o: &str, g: Option<&str>) -> Row {
+    let text = |text: &str| Some(text.to_owned());
+    vec![text(s), text(p), text(o), g.map(str::to_owned)]
+}
+
+/// Every form of term, in two graphs and the default one.
+fn forms() -> Vec<Row> {
+    vec![
+        row("<a:b>", "<a:p>", r#""é \u00E9""#, None),
+        row("<a:b>", "<a:p>", r#""line\nbreak \"quoted\" \\ back""#, Some("<a:g>")),
+        row("<a:b>", "<a:p>", r#""x"@EN"#, Some("<a:h>")),
+        row(
+            "<a:b>",
+            "<a:p>",
+            r#""007"^^<http://www.w3.org/2001/XMLSchema#nonNegativeInteger>"#,
+            None,
+        ),
+        row("<a:b>", "<a:p>", "<a:o>", Some("<a:g>")),
+        row("<a:b>", "<a:p>", "<a:o>", Some("<a:h>")),
+    ]
+}
+
+/// More than one update takes.
+fn many(count: usize) -> Vec<Row> {
+    let object = |n: usize| format!("\"{n:06} {}\"", "x".repeat(100));
+    (0..count).map(|n| row(&format!("<a:{}>", n % 7), "<a:p>", &object(n), Some("<a:g>"))).collect()
+}
+
+fn rows(rows: &[Row]) -> datafusion::execution::SendableRecordBatchStream {
+    let spill = std::env::temp_dir().join("coppice-test-spill");
+    source(texts(&terms::COLUMNS, rows), spill)
+}
+
+fn change(from: Option<&Generation>, to: Option<&Generation>) -> [Change; 1] {
+    let digest = |generation: Option<&Generation>| generation.map(|generation| generation.digest);
+    let one = from.or(to).unwrap();
+    [Change { job: one.job.clone(), sink: sink(), from: digest(from), to: digest(to) }]
+}
+
+async fn graphs(client: &Client) -> u64 {
+    let query = "SELECT (COUNT(DISTINCT ?g) AS ?n) WHERE { GRAPH ?g { ?s ?p ?o } \
+                 FILTER(STRSTARTS(STR(?g), \"urn:coppice:attempt:\")) }";
+    client.select("count graphs", query).await.unwrap()[0]["n"].parse().unwrap()
+}
+
+/// The whole life of generations: what every target of projections must do.
+async fn suite(client: Client) {
+    let target = SparqlProjection::new(client.clone());
+    let (one, two) = (named("1"), named("2"));
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Absent);
+    assert_eq!(target.live(&one.job).await.unwrap(), None);
+    assert_eq!(target.last_switch(&one.job).await.unwrap(), None);
+    assert!(target.read_back(&one).await.is_err());
+    let proof = build(&target, &one, rows(&forms())).await.unwrap();
+    assert!(proof.proven && proof.rows == 6, "{proof:?}");
+    assert_eq!(target.count(&one).await.unwrap(), 6);
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Complete(proof.clone()));
+    let samples = target.samples(&one).await.unwrap();
+    assert_eq!((samples.graphs, samples.asked, samples.denied), (3, 6, 0));
+
+    put_live(&target, &one).await;
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Live(proof));
+    // What readers have in their hands is neither built anew nor dropped.
+    assert!(build(&target, &one, rows(&forms())).await.is_err());
+    assert!(target.discard(&one).await.is_err());
+
+    let cx = context(RunId::now(), 3);
+    let there = change(Some(&one), Some(&two));
+    assert!(target.prepare(&there).await.is_err(), "it is not there");
+    let (encoded, handle) =
+        tee(rows(&many(50)), target.encoding(&sink(), &terms::schema()).unwrap());
+    target.stage(&two, encoded, &cx).await.unwrap();
+    handle.finish().unwrap();
+    assert_eq!(target.holds(&two).await.unwrap(), Held::Partial);
+    assert!(target.prepare(&there).await.is_err(), "it has no proof");
+    assert!(target.switch(&there, &cx).await.is_err());
+    let second = build(&target, &two, rows(&many(50))).await.unwrap();
+    target.prepare(&there).await.unwrap();
+    // Killed here, the former one is live still; the next try goes on.
+    assert_eq!(target.live(&one.job).await.unwrap(), Some(one.digest));
+    target.switch(&there, &cx).await.unwrap();
+    target.switch(&there, &cx).await.unwrap();
+    assert_eq!(target.holds(&two).await.unwrap(), Held::Live(second));
+    let last = target.last_switch(&one.job).await.unwrap().unwrap();
+    assert_eq!((last.former, last.run), (Some(one.digest), cx.run));
+    assert!(target.discard(&one).await.is_err(), "the one to go back to");
+
+    // A former holder of the run, and somebody who expects another.
+    let back = change(Some(&two), Some(&one));
+    let late = target.switch(&back, &context(cx.run, 2)).await.unwrap_err();
+    assert_eq!((late.kind, late.code), (FailureKind::Fenced, Code::Locked));
+    let third = named("3");
+    build(&target, &third, rows(&many(3))).await.unwrap();
+    let wrong = target.switch(&change(Some(&one), Some(&third)), &cx).await.unwrap_err();
+    assert_eq!((wrong.kind, wrong.code), (FailureKind::Fenced, Code::Fenced));
+
+    target.switch(&back, &cx).await.unwrap();
+    assert_eq!(target.live(&one.job).await.unwrap(), Some(one.digest));
+    let stored = target.stored(&one.job).await.unwrap();
+    let was_live = |what: &Generation| {
+        let found = stored.iter().find(|stored| stored.digest == what.digest).unwrap();
+        (found.complete, found.was_live)
+    };
+    assert_eq!(stored.len(), 3);
+    assert_eq!(
+        [was_live(&one), was_live(&two), was_live(&third)],
+        [(true, true), (true, true), (true, false)]
+    );
+    target.discard(&third).await.unwrap();
+    assert_eq!(target.holds(&third).await.unwrap(), Held::Absent);
+    target.revoke(&one).await.unwrap();
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Partial);
+    assert_eq!(target.live(&one.job).await.unwrap(), Some(one.digest));
+    target.switch(&change(Some(&one), None), &cx).await.unwrap();
+    assert_eq!(target.live(&one.job).await.unwrap(), None);
+    target.discard(&two).await.unwrap();
+    assert_eq!(target.stored(&one.job).await.unwrap().len(), 1);
+    assert_eq!(graphs(&client).await, 3, "graphs of what was dropped are there still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_does_what_a_target_must() {
+    let server = Server::start();
+    suite(server.client()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_graph_store_does_too() {
+    let server = Server::start();
+    suite(server.client_without_store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_behind_our_back_is_found() {
+    let server = Server::start();
+    let client = server.client();
+    let target = SparqlProjection::new(client.clone());
+    let one = named("1");
+    let proof = build(&target, &one, rows(&forms())).await.unwrap();
+    let parts = target.parts(&one).await.unwrap();
+    let graph = &parts.iter().find(|part| part.stands_for == "<a:h>").unwrap().graph;
+    let taken = format!("DELETE DATA {{ GRAPH <{graph}> {{ <a:b> <a:p> <a:o> }} }}");
+    client.update("damage", taken).await.unwrap();
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Partial, "the count tells");
+    let other = format!("INSERT DATA {{ GRAPH <{graph}> {{ <a:b> <a:p> <a:wrong> }} }}");
+    client.update("damage", other).await.unwrap();
+    assert!(matches!(target.holds(&one).await.unwrap(), Held::Complete(_)));
+    let encoding = target.encoding(&sink(), &terms::schema()).unwrap();
+    let (encoded, handle) = tee(rows(&forms()), encoding.clone());
+    let drained: Vec<_> = futures::StreamExt::collect(encoded).await;
+    assert!(drained.iter().all(Result::is_ok));
+    let cx = context(RunId::now(), 1);
+    let back = target.read_back(&one).await.unwrap();
+    let found = digest_rows(back, encoding.name(), &cx.meter).await.unwrap();
+    let again = compare(&handle.finish().unwrap(), &found, target.covers(&sink()), Utc::now());
+    assert!(proof.proven && !again.proven, "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_staging_is_dropped_and_its_late_writer_writes_nothing() {
+    let server = Server::start();
+    let client = server.client();
+    let target = SparqlProjection::new(client.clone());
+    let one = named("1");
+    let encoding = target.encoding(&sink(), &terms::schema()).unwrap();
+    let former = context(RunId::now(), 1);
+    // It breaks off after more than one update was written.
+    let (encoded, _handle) = tee(rows(&many(30_000)), encoding.clone());
+    let torn = futures::StreamExt::chain(
+        futures::StreamExt::take(encoded, 2),
+        futures::stream::once(async { Err(Failure::cancelled()) }),
+    );
+    target.stage(&one, Box::pin(torn), &former).await.unwrap_err();
+    assert_eq!(target.holds(&one).await.unwrap(), Held::Partial);
+    let stored = target.stored(&one.job).await.unwrap();
+    assert_eq!((stored[0].run, stored[0].complete), (Some(former.run), false));
+    assert!(target.read_back(&one).await.is_err(), "nothing of it is to be read");
+    assert_eq!(graphs(&client).await, 1);
+
+    let later = crate::projection::StageContext { epoch: 2, ..former.clone() };
+    let (encoded, handle) = tee(rows(&many(30_000)), encoding);
+    assert_eq!(target.stage(&one, encoded, &later).await.unwrap(), 30_000);
+    handle.finish().unwrap();
+    assert_eq!(graphs(&client).await, 1, "the torn one is there still");
+    assert_eq!(target.count(&one).await.unwrap(), 30_000);
+
+    // The former process wakes up with quads in its hands.
+    let name = names::generation(&one.job, &one.digest);
+    let mut batch = batch::Batch::new(names::attempt(&one, &former));
+    batch.add(["<a:late>", "<a:p>", "<a:o>", "<a:late>"]);
+    client.update("write late", batch.take(&name).unwrap()).await.unwrap();
+    assert_eq!(graphs(&client).await, 1, "a late writer has written");
+    let (encoded, _handle) =
+        tee(rows(&many(3)), target.encoding(&sink(), &terms::schema()).unwrap());
+    let stale = target.stage(&one, encoded, &former).await.unwrap_err();
+    assert_eq!((stale.kind, stale.code), (FailureKind::Fenced, Code::Locked));
+    assert_eq!(target.count(&one).await.unwrap(), 30_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_run_holds_a_server_and_a_marker_stays() {
+    let server = Server::start();
+    let client = server.client();
+    let request = |process: &'static str, is_gone: &'static (dyn Fn(&str) -> bool + Sync)| {
+        let lease = Duration::from_mins(1);
+        LockRequest { run: RunId::now(), holder: "kim", process, epoch: 1, lease, is_gone }
+    };
+    let first = GraphLock::take(&client, &request("first", &|_| false)).await.unwrap();
+    first.check().await.unwrap();
+    assert!(held(&client).await.unwrap().unwrap().contains("kim"));
+    let refused = GraphLock::take(&client, &request("second", &|_| false)).await.err().unwrap();
+    let refused = Failure::from(refused);
+    assert_eq!((refused.kind, refused.code), (FailureKind::Fenced, Code::Locked));
+    // Of one that is known to be gone the lock is taken at once; it finds out before it writes.
+    let second = GraphLock::take(&client, &request("second", &|by| by == "first")).await.unwrap();
+    assert!(first.check().await.is_err());
+    first.release().await.unwrap();
+    second.check().await.unwrap();
+    second.release().await.unwrap();
+    assert_eq!(held(&client).await.unwrap(), None);
+
+    // A lease that ran out is nobody's.
+    let lease = Duration::ZERO;
+    let out = LockRequest { lease, ..request("third", &|_| false) };
+    let _out = GraphLock::take(&client, &out).await.unwrap();
+    GraphLock::take(&client, &request("fourth", &|_| false)).await.unwrap();
+
+    assert_eq!(client.marker().await.unwrap(), None);
+    for environment in ["stage", "prod"] {
+        client.mark(environment, "sparql:here", Utc::now()).await.unwrap();
+        let found = client.marker().await.unwrap().unwrap();
+        assert_eq!((&*found.environment, &*found.identity), ("stage", "sparql:here"));
+    }
+}
+
+/// Lets through to the server only who says `authorization`, as a proxy before it would.
+async fn guarded(server: u16, authorization: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut caller, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+                    head.push(caller.read_u8().await.ok()?);
+                }
+                let text = String::from_utf8_lossy(&head).into_owned();
+                if !text.lines().any(|line| line.eq_ignore_ascii_case(authorization)) {
+                    let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                    return caller.write_all(refusal).await.ok();
+                }
+                let mut upstream = TcpStream::connect(("127.0.0.1", server)).await.ok()?;
+                upstream.write_all(&head).await.ok()?;
+                tokio::io::copy_bidirectional(&mut caller, &mut upstream).await.ok()?;
+                Some(())
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_is_said_and_a_refusal_is_one_of_credentials() {
+    let server = Server::start();
+    let basic = || Auth::Basic { user: "kim".into(), password: "hunter2".into() };
+    let bearer = || Auth::Bearer("hunter3".into());
+    let right = [
+        (guarded(server.port(), "authorization: Basic a2ltOmh1bnRlcjI=").await, basic(), bearer()),
+        (guarded(server.port(), "authorization: Bearer hunter3").await, bearer(), basic()),
+    ];
+    for (port, good, bad) in right {
+        let client = Client::new(endpoints(port, true), good).unwrap();
+        assert_eq!(client.marker().await.unwrap(), None);
+        for bad in [bad, Auth::None] {
+            let client = Client::new(endpoints(port, true), bad).unwrap();
+            let failure = Failure::from(client.marker().await.unwrap_err());
+            assert_eq!((failure.kind, failure.code), (FailureKind::Permanent, Code::Credentials));
+            let told = format!("{failure:?} {client:?}");
+            assert!(!told.contains("hunter"), "{told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_may_come_back_and_one_that_speaks_otherwise_is_told() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let client = Client::new(endpoints(free, true), Auth::None).unwrap();
+    let away = Failure::from(client.marker().await.unwrap_err());
+    assert_eq!(away.code, Code::StoreUnreachable);
+    assert!(matches!(away.kind, FailureKind::Transient { .. }));
+    let server = Server::start();
+    let wrong = endpoints(server.port(), true);
+    let wrong = Endpoints { query: wrong.update.clone(), ..wrong };
+    let failure =
+        Failure::from(Client::new(wrong, Auth::None).unwrap().marker().await.unwrap_err());
+    assert_eq!((failure.kind, failure.code), (FailureKind::Permanent, Code::StoreUnreachable));
+}

@@ -1,0 +1,116 @@
+//! A SPARQL server as a target: reached when a step first needs it, marked and locked like others.
+
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use tokio::sync::OnceCell;
+
+use crate::access::{Marker, SecretRef, judge};
+use crate::journal::{Holder, LEASE_SECONDS};
+use crate::model::{Code, Failure, RunId};
+use crate::plan::{GraphSpec, SparqlAuth, endpoint};
+use crate::projection::graph::sparql::{
+    Auth, Client, Endpoints, GraphLock, LockRequest, SparqlProjection, held,
+};
+
+/// Where a server is, and where the secret is that opens it.
+#[derive(Debug, Clone)]
+pub(crate) struct GraphServer {
+    endpoints: Endpoints,
+    auth: Option<SparqlAuth>,
+    base: PathBuf,
+    client: OnceCell<Client>,
+}
+
+impl GraphServer {
+    /// The server that a plan names; a file reference is relative to `base`.
+    pub(super) fn of(spec: &GraphSpec, base: &Path) -> Result<Self, Failure> {
+        let GraphSpec::Sparql(server) = spec;
+        let url = |text: &str| {
+            endpoint(text).ok_or_else(|| {
+                Failure::permanent(Code::PlanInvalid, "failed to read the URL of a SPARQL server")
+            })
+        };
+        let endpoints = Endpoints {
+            query: url(&server.query)?,
+            update: url(&server.update)?,
+            store: server.store.as_deref().map(url).transpose()?,
+        };
+        let (auth, base) = (server.auth.clone(), base.to_owned());
+        Ok(Self { endpoints, auth, base, client: OnceCell::new() })
+    }
+
+    /// The name under which locks and receipts know it.
+    pub(crate) fn name(&self) -> String {
+        format!("sparql:{}", self.endpoints.update)
+    }
+
+    /// Speaks with it; the secret is fetched the first time.
+    pub(crate) async fn client(&self) -> Result<&Client, Failure> {
+        let make = || async { Ok(Client::new(self.endpoints.clone(), self.auth()?)?) };
+        self.client.get_or_try_init(make).await
+    }
+
+    fn auth(&self) -> Result<Auth, Failure> {
+        let secret = |text: &str| -> Result<String, Failure> {
+            Ok(text.parse::<SecretRef>()?.resolve(&self.base)?.expose().to_owned())
+        };
+        Ok(match &self.auth {
+            None => Auth::None,
+            Some(SparqlAuth::Basic { user, secret: of }) => {
+                Auth::Basic { user: user.clone(), password: secret(of)? }
+            }
+            Some(SparqlAuth::Bearer { secret: of }) => Auth::Bearer(secret(of)?),
+        })
+    }
+
+    /// What fills it.
+    pub(crate) async fn projection(&self) -> Result<SparqlProjection, Failure> {
+        Ok(SparqlProjection::new(self.client().await?.clone()))
+    }
+
+    /// Refuses a server that carries no marker, or another's.
+    pub(crate) async fn check_marker(&self, environment: &str, init: &str) -> Result<(), Failure> {
+        let found = self.client().await?.marker().await?.map(|found| Marker {
+            version: Marker::VERSION,
+            environment: found.environment,
+            identity: found.identity,
+            created_at: found.created_at,
+        });
+        judge(found.as_ref(), environment, &self.name(), init)
+    }
+
+    /// Puts the marker where there is none; says whether there was none.
+    pub(crate) async fn mark(&self, environment: &str) -> Result<bool, Failure> {
+        let client = self.client().await?;
+        if client.marker().await?.is_some() {
+            return Ok(false);
+        }
+        client.mark(environment, &self.name(), Utc::now()).await?;
+        Ok(true)
+    }
+
+    /// Takes its lock for a run.
+    pub(crate) async fn lock(
+        &self,
+        run: RunId,
+        holder: &str,
+        epoch: u64,
+    ) -> Result<GraphLock, Failure> {
+        let process = serde_json::to_string(&Holder::this_process(holder)).map_err(|error| {
+            Failure::permanent(Code::Internal, "failed to write a lock").because(&error)
+        })?;
+        let is_gone = |process: &str| {
+            serde_json::from_str(process).is_ok_and(|by: Holder| by.is_gone_from_this_boot())
+        };
+        let lease = std::time::Duration::from_secs(LEASE_SECONDS);
+        let request =
+            LockRequest { run, holder, process: &process, epoch, lease, is_gone: &is_gone };
+        Ok(GraphLock::take(self.client().await?, &request).await?)
+    }
+
+    /// Says which run holds it, if one does.
+    pub(crate) async fn held(&self) -> Result<Option<String>, Failure> {
+        Ok(held(self.client().await?).await?)
+    }
+}
