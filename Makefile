@@ -29,7 +29,7 @@ lint:
 	cargo deny check bans licenses sources
 
 test:
-	@scripts/setup.sh test
+	@scripts/setup.sh test services
 	@docker info >/dev/null 2>&1 || echo "no Docker engine answers: the image is not built and not tested"
 	cargo nextest run --locked --no-fail-fast $$(docker info >/dev/null 2>&1 || echo "-E not(test(image::))")
 
@@ -55,7 +55,7 @@ fixture:
 	cargo run --locked --example kansas -- --out fixtures/kansas --terms fixtures/restricted-terms.txt
 
 picture: build
-	@scripts/setup.sh test
+	@scripts/setup.sh test services
 	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 48 \
 		coppice rehearse plans/kansas.yaml --env dev
 

@@ -18,3 +18,7 @@ mod receipt;
 mod recovery;
 mod report;
 mod store;
+
+#[cfg(test)]
+#[path = "../tests/integration/services/client.rs"]
+mod services;

@@ -147,6 +147,11 @@ impl Bench {
         Ended::of(&self.command(args).output().unwrap())
     }
 
+    /// Runs `coppice` to its end with more in its environment.
+    pub(crate) fn run_with(&self, env: &BTreeMap<String, String>, args: &[&str]) -> Ended {
+        Ended::of(&self.command(args).envs(env).output().unwrap())
+    }
+
     /// Runs `coppice ... --format json` to its end.
     pub(crate) fn json(&self, args: &[&str]) -> Ended {
         self.run(&[args, &["--format", "json"]].concat())

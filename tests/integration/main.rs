@@ -34,6 +34,7 @@ mod reindex;
 mod scheduled;
 mod secrecy;
 mod server;
+mod services;
 mod sessions;
 mod shared_journal;
 mod sibling;

@@ -4,4 +4,7 @@ mod client;
 mod walk;
 mod write;
 
+#[cfg(test)]
+pub(super) mod testing;
+
 pub(super) use client::Remote;
