@@ -66,6 +66,9 @@ impl<'a> Session<'a> {
             (r"\b\d\d:\d\d:\d\dZ?", "TIME"),
             (r"\d+(\.\d)? (ms|s|min)\b( \d+ s)?", "N s"),
             (r"postgres:\d+", "postgres:SYSTEM"),
+            // Of two equal objects in flight at once either may be the one that is copied.
+            (r"\d+ copied, \d+ reused", "N copied, N reused"),
+            (r"[\d.]+ [KM]iB copied", "N copied"),
             // What was padded has another length now.
             (r"(\S) {2,}", "$1  "),
             // Which steps took the longest is another thing each time.
