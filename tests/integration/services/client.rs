@@ -56,6 +56,7 @@ fn find() -> Services {
 }
 
 /// Starts the keeper and waits for its word; it goes on when this process is gone.
+#[expect(clippy::zombie_processes, reason = "it outlives this process on purpose")]
 fn keep(root: &Path, runner: u32) {
     fs::create_dir_all(root).unwrap();
     let log = File::create(root.join("keeper.log")).unwrap();

@@ -184,7 +184,7 @@ fn start_containers(root: &Path) -> Outcome<Vec<Container<GenericImage>>> {
             .with_wait_for(WaitFor::healthcheck());
         let mut request = image
             .with_network("host")
-            .with_startup_timeout(Duration::from_secs(120))
+            .with_startup_timeout(Duration::from_mins(2))
             .with_shm_size(256 << 20)
             .with_env_var("BIND", "127.0.0.1");
         for (name, value) in &env {

@@ -125,7 +125,7 @@ fn a_recovery_on_servers_is_whole_from_snapshot_to_a_migration() {
     for (job, outcome) in outcomes(&restored) {
         assert_eq!(outcome, "rebuilt", "{job}");
     }
-    let places = "SELECT count(*), count(DISTINCT ST_SRID(geom)) FROM places";
+    let places = "SELECT count(*), count(DISTINCT ST_SRID(geom)) FROM kansas.places";
     assert_eq!(sql(&cloud.url("stage"), places), "299|1");
     assert_eq!(outcomes(&cloud.receipt(0, "stage", &["restore"]))["tiles/kansas"], "unchanged");
 
