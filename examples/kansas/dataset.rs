@@ -3,6 +3,9 @@ use serde_json::{Value, json};
 use crate::source::{Described, Source, media_type};
 use crate::{Outcome, json};
 
+/// What stands before every text of a sequence (RFC 8142).
+const RS: u8 = 0x1E;
+
 /// What the bytes say.
 pub(crate) struct Measured {
     pub(crate) rows: usize,
@@ -75,14 +78,22 @@ fn spec(described: &Described) -> Value {
 }
 
 fn measure(bytes: &[u8]) -> Outcome<Measured> {
-    if bytes.first() != Some(&b'{') {
-        let rows = std::str::from_utf8(bytes)?.lines().skip(1).count();
-        return Ok(Measured { rows, bbox: None });
-    }
-    let document: Value = serde_json::from_slice(bytes)?;
-    let features = document["features"].as_array().ok_or("no features")?;
+    let features = match bytes.first() {
+        Some(b'{') => {
+            let mut document: Value = serde_json::from_slice(bytes)?;
+            serde_json::from_value(document["features"].take())?
+        }
+        Some(&RS) => {
+            let texts = bytes[1..].split(|byte| *byte == RS).map(serde_json::from_slice);
+            texts.collect::<Result<Vec<Value>, _>>()?
+        }
+        _ => {
+            let rows = std::str::from_utf8(bytes)?.lines().skip(1).count();
+            return Ok(Measured { rows, bbox: None });
+        }
+    };
     let mut bbox = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-    for feature in features {
+    for feature in &features {
         widen(&mut bbox, &feature["geometry"]["coordinates"]);
     }
     Ok(Measured { rows: features.len(), bbox: bbox[0].is_finite().then_some(bbox) })

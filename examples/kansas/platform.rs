@@ -157,7 +157,7 @@ fn acquire(out: &Out, dataset: &Dataset, source: &Source, at: i64) -> Outcome<Wr
     let artifacts: Vec<_> =
         [&written].into_iter().chain(&also).map(|it| listed(it, "artifacts/")).collect();
     let manifest = json!({
-        "version": 1,
+        "kfm_raw_manifest_version": "v1",
         "dataset": described.name,
         "acquisition_id": json::acquisition(at),
         "acquired_at": json::at(at),
@@ -185,7 +185,7 @@ fn process(
         artifacts.push(out.put(&key, media_type(file), source.bytes(file)?)?);
     }
     let checksums = json!({
-        "version": 1,
+        "kfm_checksums_version": "v1",
         "dataset": dataset.described.name,
         "dataset_version_id": dataset.version,
         "artifacts": artifacts.iter().map(|a| listed(a, "artifacts/")).collect::<Vec<_>>(),
@@ -233,7 +233,7 @@ fn evidence(stage: &str, build: &Build) -> Vec<String> {
 fn release(out: &Out, build: &Build) -> Outcome {
     let dataset = &build.dataset;
     let document = json!({
-        "version": 1,
+        "kfm_release_version": "v1",
         "dataset": dataset.described.name,
         "dataset_version_id": dataset.version,
         "status": "released",

@@ -84,6 +84,8 @@ pub(crate) fn media_type(name: &str) -> &'static str {
     match name.split_once('.').map_or("", |(_, extension)| extension) {
         "parquet" => "application/vnd.apache.parquet",
         "geojson" => "application/geo+json",
+        "geojsons" => "application/geo+json-seq",
+        "fgb" => "application/vnd.flatgeobuf",
         "ndjson" | "ndjson.gz" => "application/x-ndjson",
         "csv" => "text/csv",
         _ => "application/octet-stream",

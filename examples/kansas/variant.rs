@@ -27,6 +27,8 @@ pub(crate) enum Variant {
     Nfd,
     /// Graphs, links and lists that have no order, from the last to the first.
     Reordered,
+    /// The version of a format as it was spelled first.
+    FirstSpelling,
     /// Every asset named by SHA-256.
     Sha256,
     /// Every asset named by BLAKE3.
@@ -81,12 +83,23 @@ impl Variant {
             Self::ExtraFields if !key.starts_with("audit/") => extend(&mut document),
             Self::Nfd => walk_text(&mut document, &|text| text.nfd().collect()),
             Self::Reordered => reverse(&mut document),
+            Self::FirstSpelling => spell_first(&mut document),
             Self::Stac100 if document["stac_version"].is_string() => {
                 document["stac_version"] = json!("1.0.0");
             }
             _ => {}
         }
         json::pretty(&document)
+    }
+}
+
+/// `version: 1`, which no run receipt ever had.
+fn spell_first(document: &mut Value) {
+    let Value::Object(members) = document else { return };
+    for name in ["kfm_checksums_version", "kfm_raw_manifest_version", "kfm_release_version"] {
+        if members.remove(name).is_some() {
+            members.insert("version".to_owned(), json!(1));
+        }
     }
 }
 

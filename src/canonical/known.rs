@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backup::{BackupError, BackupStore};
-use super::catalog::PARSES;
 use super::layout::RELEASES;
 use super::manifest::{Manifest, State};
 use crate::digest::{Digest, canonical_json};
@@ -149,7 +148,7 @@ impl Known {
 fn is_lived_with(finding: &Finding) -> bool {
     use FindingKind as K;
     matches!(finding.kind, K::ChecksumNotMultihash | K::UnknownExtension | K::SchemaInvalid)
-        && finding.expected.as_deref() != Some(PARSES)
+        && !finding.says_nothing()
 }
 
 fn is_of_bytes(kind: FindingKind) -> bool {

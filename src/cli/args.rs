@@ -10,7 +10,7 @@ pub(crate) use super::report_args::{DriftArgs, HistoryArgs, ReportArgs, SignOffA
 pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
 
-use crate::model::{JobId, RunId, RunMode, Zone};
+use crate::model::{FindingName, JobId, RunId, RunMode, Zone};
 
 /// Restores the roots of a data platform, proves them, and regrows everything else from them.
 ///
@@ -145,7 +145,13 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Recover everything into scratch, prove it, then clean up.
     ///
+    /// --promote RUN puts live what a green rehearsal built that was kept: a restore of the same
+    /// snapshot, with all of its gates, that copies and proves instead of building. What cannot be
+    /// taken over is told with the reason, and built again.
+    ///
     /// Example: coppice rehearse plans/kansas.yaml --env dev
+    ///
+    /// Example: coppice rehearse plans/kansas.yaml --env stage --promote RUN --reason "bucket lost"
     Rehearse(RehearseArgs),
     /// Recover into the environment's own targets.
     ///
@@ -346,6 +352,15 @@ pub(crate) struct PlanArgs {
     pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
 }
 
+/// What the operator lets pass.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AcceptArgs {
+    /// Lets one finding of a catalog document pass that would block, named KIND@KEY, or
+    /// KIND@KEY#EXPECTED; needs --reason, may be given again
+    #[arg(long, value_name = "FINDING", requires = "reason")]
+    pub(crate) accept: Vec<FindingName>,
+}
+
 /// What every run takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RunArgs {
@@ -355,7 +370,7 @@ pub(crate) struct RunArgs {
     /// Who answers for the run [default: the user of the operating system]
     #[arg(long)]
     pub(crate) actor: Option<String>,
-    /// Confirms a protected environment by its name.
+    /// Confirms a protected environment by its name [default: asked for on a terminal]
     #[arg(long, value_name = "ENV")]
     pub(crate) confirm: Option<String>,
     /// Refuses any plan but the one of this digest.
@@ -374,9 +389,13 @@ pub(crate) struct RehearseArgs {
     pub(crate) env: EnvArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) waive: AcceptArgs,
     /// Leave scratch as it is; `coppice discard` clears it.
     #[arg(long)]
     pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) promote: PromoteArgs,
     /// Print what would be done and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -388,12 +407,31 @@ pub(crate) struct RehearseArgs {
     pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
 }
 
+/// What is said of a promotion.
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// Restore into the environment's own targets, taking over what this kept rehearsal built.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["keep", "snapshot", "as_of"])]
+    pub(crate) promote: Option<RunId>,
+    /// With --promote: what cannot be taken over fails, and is not built again.
+    #[arg(long, requires = "promote")]
+    pub(crate) no_rebuild: bool,
+    /// With --promote: what happens to other objects found in places that may change.
+    #[arg(long, value_enum, requires = "promote")]
+    pub(crate) existing: Option<ExistingArg>,
+    /// With --promote: when the incident happened, RFC 3339 [default: the start of the run]
+    #[arg(long, value_name = "TIME", requires = "promote")]
+    pub(crate) incident_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
     #[command(flatten)]
     pub(crate) env: EnvArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) waive: AcceptArgs,
     /// Only this zone.
     #[arg(long, value_enum)]
     pub(crate) zone: Option<Zone>,
@@ -434,6 +472,8 @@ pub(crate) struct RebuildArgs {
     pub(crate) env: EnvArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) waive: AcceptArgs,
     /// Only this job, with what it needs and what depends on it; may be given again.
     #[arg(long, value_name = "JOB")]
     pub(crate) only: Vec<JobId>,

@@ -122,7 +122,7 @@ fn beside(before: &str, words: &str) -> Vec<String> {
 
 fn since(last: Option<&Last>, changes: &[Changed]) -> Vec<String> {
     let Some(last) = last else { return vec!["the first check that is known here".to_owned()] };
-    let at = last.at.format("%Y-%m-%d %H:%M:%SZ");
+    let at = crate::model::moment(last.at);
     if changes.is_empty() {
         return vec![format!("nothing changed since the check of {at}")];
     }

@@ -7,8 +7,9 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::run::{refused, request};
-use crate::model::{Redact, RunMode};
+use crate::model::{Redact, RunMode, clock};
 use crate::recovery::{self, Drift};
+use crate::report::count;
 
 /// `coppice drift`.
 pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Trouble> {
@@ -34,7 +35,7 @@ fn text(jobs: &[Drift], deep: bool) -> String {
     let mut lines = Vec::new();
     for drift in jobs {
         let word = if drift.differs.is_empty() { "same " } else { "DRIFT" };
-        let rows = drift.rows_found.map(|rows| format!("{rows} rows")).unwrap_or_default();
+        let rows = drift.rows_found.map(|rows| format!("{} rows", count(rows))).unwrap_or_default();
         let proven = drift.proof_at.map(|at| format!("proven {}", at.format("%Y-%m-%d %H:%MZ")));
         let job = drift.job.as_str();
         let line = format!("{word}  {job:28}  {rows:>16}  {}", proven.unwrap_or_default());
@@ -52,5 +53,6 @@ fn text(jobs: &[Drift], deep: bool) -> String {
             jobs.len()
         ),
     });
+    lines.extend(clock());
     lines.join("\n")
 }

@@ -19,8 +19,10 @@ use crate::report::{JsonLines, TextFields, TextLines};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    // Prints help and usage errors by itself, with exit 0 and 2.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let redactor = cli.global.redactor.clone();
     set_up_logs(cli.global.log_format, &redactor);
     keep_quiet_about_panics(&redactor);
@@ -44,6 +46,26 @@ pub fn main() -> ExitCode {
     };
     output::hidden(format, &redactor);
     exit.into()
+}
+
+/// Prints help, or what is wrong with the command line: as a document where one is asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && wants_json(std::env::args()) {
+        let text = error.to_string();
+        let (message, hint) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = message.trim_start_matches("error: ");
+        let failure = Failure::permanent(Code::Usage, message).hint(hint.trim());
+        output::misused(&failure);
+        return Exit::Usage.into();
+    }
+    let _best_effort = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}
+
+fn wants_json(args: impl Iterator<Item = String>) -> bool {
+    let args: Vec<String> = args.collect();
+    let apart = args.windows(2).any(|two| two[0] == "--format" && two[1] == "json");
+    apart || args.iter().any(|arg| arg == "--format=json")
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {

@@ -7,8 +7,9 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::run::{refused, request};
-use crate::model::RunMode;
+use crate::model::{RunMode, clock};
 use crate::recovery::{self, OfJob};
+use crate::report::count;
 
 /// `coppice generations`.
 pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble> {
@@ -30,7 +31,7 @@ fn text(jobs: &[OfJob]) -> String {
             lines.push("  none".to_owned());
         }
         for line in &of.generations {
-            let rows = line.rows.map(|rows| format!("{rows} rows")).unwrap_or_default();
+            let rows = line.rows.map(|rows| format!("{} rows", count(rows))).unwrap_or_default();
             let built = line.built_at.map(|at| format!("built {}", at.format("%Y-%m-%d %H:%MZ")));
             let line = format!(
                 "  {:8}  {:16}  {rows:>16}  {}",
@@ -41,5 +42,6 @@ fn text(jobs: &[OfJob]) -> String {
             lines.push(line.trim_end().to_owned());
         }
     }
+    lines.extend(clock());
     lines.join("\n")
 }

@@ -7,6 +7,7 @@ mod ask;
 #[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
 mod ask_args;
 mod check;
+mod confirm;
 mod drift;
 mod entry;
 mod exit;

@@ -106,6 +106,11 @@ pub(crate) fn trouble(format: Format, redactor: &Redactor, trouble: &Trouble) {
     }
 }
 
+/// Says as a document what is wrong with a command line: it holds what was typed, and no data.
+pub(crate) fn misused(failure: &Failure) {
+    let _ = plain(&format!("{:#}", failure_json(failure)));
+}
+
 /// Says that names were hidden, and where they can be looked up.
 pub(crate) fn hidden(format: Format, redactor: &Redactor) {
     let (count, files) = redactor.hidden();

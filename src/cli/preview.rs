@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
-use crate::model::{Amount, Fate, Outcome, Preview, Thing};
+use crate::model::{Amount, Fate, Outcome, Preview, Thing, size};
 use crate::plan::{Difference, Differs, render};
 use crate::recovery::{Foresight, Former};
-use crate::report::{bytes, count, wrap};
+use crate::report::{count, wrap};
 
 /// Columns that a line may have.
 const WIDTH: usize = 80;
@@ -92,7 +92,7 @@ fn one(thing: Thing, fate: Fate, amount: Amount) -> String {
         text = format!("{text} {}", noun(thing, amount.count));
     }
     match (amount.bytes, amount.rows) {
-        (Some(size), _) => format!("{text} ({})", bytes(size)),
+        (Some(bytes), _) => format!("{text} ({})", size(bytes)),
         (None, Some(1)) => format!("{text} (1 row)"),
         (None, Some(rows)) => format!("{text} ({} rows)", count(rows)),
         (None, None) => text,
@@ -124,7 +124,7 @@ fn totals(totals: &Preview) -> Vec<String> {
 }
 
 fn against(former: &Former) -> Vec<String> {
-    let at = former.started_at.format("%Y-%m-%d %H:%M:%SZ");
+    let at = crate::model::moment(former.started_at);
     let end = former.outcome.map_or("not ended", Outcome::name);
     if former.same {
         return vec![format!("Same plan as run {}", former.run), format!("  of {at} ({end}).")];

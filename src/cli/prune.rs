@@ -9,8 +9,7 @@ use super::progress::until_interrupted;
 use super::stores;
 use crate::access::resolve_actor;
 use crate::canonical::{BackupStore, PruneOptions, Pruned, prune};
-use crate::model::Failure;
-use crate::report;
+use crate::model::{Failure, size};
 
 /// Blobs deleted at once.
 const AT_ONCE: usize = 16;
@@ -34,7 +33,7 @@ fn text(done: &Pruned) -> String {
     let mut text = format!(
         "{word} {} blobs, {}; {} snapshots name {} blobs",
         done.blobs_removed,
-        report::bytes(done.bytes_removed),
+        size(done.bytes_removed),
         done.snapshots,
         done.blobs_named,
     );

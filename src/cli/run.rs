@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{
-    ExistingArg, Global, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
+    ExistingArg, Global, PromoteArgs, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
 };
 use super::entry::state;
 use super::exit::Exit;
@@ -17,18 +17,22 @@ use super::plans::{Chosen, choose};
 use super::reports;
 use super::state::State;
 use super::told::Told;
-use super::{added, args, plan, since};
+use super::{added, args, confirm, plan, since};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunPhase, RunState, waits};
 use crate::model::{Failure, Outcome, RunId, RunMode};
 use crate::receipt::Receipt;
-use crate::recovery::{self, Governance, Prepared, Refusal, Request, Since, Watch};
+use crate::recovery::{self, Governance, Prepared, Promote, Refusal, Request, Since, Watch};
 use crate::report;
 
 /// `coppice rehearse`.
 pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exit, Trouble> {
+    if args.promote.promote.is_some() {
+        return promote(global, args).await;
+    }
     let state = state(global)?;
     let mut request = request(global, RunMode::Rehearse, &args.env, &args.run, &state)?;
+    request.accept.clone_from(&args.waive.accept);
     request.keep = args.keep;
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
@@ -39,17 +43,37 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
     go(global, &state, request, &args.run, Extra { lock: Some(lock), since: None }).await
 }
 
+/// `coppice rehearse --promote`: a restore that takes over from a rehearsal.
+async fn promote(global: &Global, args: &RehearseArgs) -> Result<Exit, Trouble> {
+    let state = state(global)?;
+    let mut request = request(global, RunMode::Restore, &args.env, &args.run, &state)?;
+    let PromoteArgs { promote, no_rebuild, existing: kept, incident_at } = &args.promote;
+    request.promote = promote.map(|run| Promote { run, rebuild: !no_rebuild });
+    request.existing = kept.map(existing);
+    request.incident_at = *incident_at;
+    request.accept.clone_from(&args.waive.accept);
+    if args.dry_run {
+        return plan::show(global, &state, request).await;
+    }
+    go(global, &state, request, &args.run, Extra::default()).await
+}
+
+fn existing(existing: ExistingArg) -> Existing {
+    match existing {
+        ExistingArg::Keep => Existing::Keep,
+        ExistingArg::Replace => Existing::Replace,
+    }
+}
+
 /// `coppice restore`.
 pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let mut request = request(global, RunMode::Restore, &args.env, &args.run, &state)?;
+    request.accept.clone_from(&args.waive.accept);
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
     request.incident_at = args.incident_at;
-    request.existing = args.existing.map(|existing| match existing {
-        ExistingArg::Keep => Existing::Keep,
-        ExistingArg::Replace => Existing::Replace,
-    });
+    request.existing = args.existing.map(existing);
     request.filter = Filter {
         zones: args.zone.into_iter().collect(),
         datasets: args.dataset.clone().into_iter().collect(),
@@ -65,6 +89,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
 pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let mut request = request(global, RunMode::Rebuild, &args.env, &args.run, &state)?;
+    request.accept.clone_from(&args.waive.accept);
     request.only.clone_from(&args.only);
     request.reprove = args.reprove;
     let since = args.since_plan.as_ref().map(|named| match named {
@@ -126,6 +151,8 @@ pub(super) fn request(
         filter: Filter::default(),
         existing: None,
         incident_at: None,
+        accept: Vec::new(),
+        promote: None,
         keep: false,
         dry_run: false,
         governance: Governance {
@@ -154,7 +181,7 @@ struct Extra {
 async fn go(
     global: &Global,
     state: &State,
-    request: Request,
+    mut request: Request,
     args: &RunArgs,
     extra: Extra,
 ) -> Result<Exit, Trouble> {
@@ -165,6 +192,7 @@ async fn go(
         mode: request.mode,
     };
     told.check()?;
+    confirm::ask(&mut request)?;
     let ended = Box::pin(drive(global, state, request, args, extra)).await;
     if let Err(failure) = told.write(state, &ended).await {
         // What the run came to counts more than who hears of it.
@@ -190,6 +218,9 @@ async fn drive(
     let asked = request.only.clone();
     let prepared = prepare(request, journal).await?;
     added::tell(&asked, &prepared.graph)?;
+    for line in recovery::promotion_told(&prepared).await? {
+        output::note(&line);
+    }
     if let Some(lock) = &mut extra.lock {
         lock.is_for(prepared.run);
     }

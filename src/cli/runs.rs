@@ -9,7 +9,7 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use crate::journal::{RunPhase, RunState, RunSummary, load};
-use crate::model::{Code, Failure, RunId};
+use crate::model::{Code, Failure, RunId, moment, size};
 use crate::recovery;
 
 #[derive(Serialize)]
@@ -56,28 +56,24 @@ pub(super) async fn list(global: &Global) -> Result<Exit, Trouble> {
 
 /// How what a run left in scratch is cleared.
 fn left(run: &Listed) -> Option<String> {
-    let size = crate::report::bytes(run.scratch_bytes?);
-    Some(format!("{size} left in scratch; clear it: coppice discard {}", run.run_id))
+    let bytes = size(run.scratch_bytes?);
+    Some(format!("{bytes} left in scratch; clear it: coppice discard {}", run.run_id))
 }
 
 fn table(runs: &[RunSummary]) -> Vec<String> {
     if runs.is_empty() {
         return vec!["no runs yet".to_owned()];
     }
-    let mut lines = vec![format!("{:36}  {:8}  {:10}  {:9}  started", "run", "mode", "env", "end")];
+    let mut lines = Vec::new();
     for run in runs {
         let end = match (run.outcome, &run.holder) {
             (Some(outcome), _) => outcome.name(),
             (None, Some(_)) => "running",
             (None, None) => "stopped",
         };
-        lines.push(format!(
-            "{:36}  {:8}  {:10}  {end:9}  {}",
-            run.run.to_string(),
-            run.mode,
-            run.environment,
-            run.started_at.format("%Y-%m-%d %H:%MZ"),
-        ));
+        let started = moment(run.started_at);
+        lines.push(format!("{started}  {end}: {} of {}", run.mode, run.environment));
+        lines.push(format!("  run {}", run.run));
     }
     lines
 }

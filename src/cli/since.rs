@@ -35,6 +35,6 @@ fn nothing(compared: &Compared) -> String {
         "nothing changed since the plan of run {}\n({}); nothing was done\n\
          whether it is also what is live: coppice drift",
         compared.since,
-        compared.started_at.format("%Y-%m-%d %H:%MZ")
+        crate::model::moment(compared.started_at)
     )
 }

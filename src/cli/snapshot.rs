@@ -11,9 +11,8 @@ use super::stores;
 use super::verify::public;
 use crate::canonical::catalog;
 use crate::canonical::{BackupStore, CanonicalStores, SealOptions, Sealed, State, seal};
-use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel};
+use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, size};
 use crate::plan::load;
-use crate::report;
 
 /// `coppice snapshot`.
 pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Trouble> {
@@ -68,12 +67,12 @@ fn text(sealed: &Sealed) -> String {
         "snapshot {}\n  state    {state}\n  as of    {}\n  objects  {} ({} copied, {} reused)\n  \
          bytes    {} ({} copied)",
         sealed.snapshot,
-        sealed.as_of.format("%Y-%m-%d %H:%M:%SZ"),
+        crate::model::moment(sealed.as_of),
         sealed.objects,
         sealed.objects_copied,
         sealed.objects_reused,
-        report::bytes(sealed.bytes),
-        report::bytes(sealed.bytes_copied),
+        size(sealed.bytes),
+        size(sealed.bytes_copied),
     );
     if let Some(head) = &sealed.ledger_head {
         let _ = write!(text, "\n  ledger   {head}");

@@ -9,8 +9,7 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::stores;
 use crate::canonical::{BackupStore, Hold, Holds, Listed, Listing, State};
-use crate::model::Failure;
-use crate::report;
+use crate::model::{Failure, clock, size};
 
 /// A snapshot, and what holds it.
 #[derive(Serialize)]
@@ -41,6 +40,7 @@ fn table(lines: &[Line<'_>], listing: &Listing) -> String {
     if text.is_empty() {
         text.push("no snapshots yet; seal one with `coppice snapshot`".to_owned());
     }
+    text.extend(clock());
     format!("{}{}", text.join("\n"), super::findings::list(&listing.damaged))
 }
 
@@ -55,7 +55,7 @@ fn row(line: &Line<'_>) -> String {
         listed.snapshot.short(),
         listed.as_of.format("%Y-%m-%d %H:%M:%SZ"),
         listed.objects,
-        report::bytes(listed.bytes),
+        size(listed.bytes),
         listed.source.environment.as_deref().unwrap_or("-"),
         hold.map(Hold::words).unwrap_or_default(),
     );

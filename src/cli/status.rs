@@ -80,7 +80,7 @@ fn document(run: &RunState, driven_by: Option<&str>) -> Value {
 
 /// What it waits for, since when, and the command that ends it.
 fn waiting(wait: &Wait) -> String {
-    let since = wait.since.format("%Y-%m-%d %H:%M:%SZ");
+    let since = crate::model::moment(wait.since);
     let until = wait.until.map(|until| format!(" until {}", until.format("%H:%M:%SZ")));
     let until = until.unwrap_or_default();
     format!("waiting    {}, since {since}{until}\n  unblock  {}", wait.what, wait.unblock)

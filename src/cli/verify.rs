@@ -16,10 +16,9 @@ use crate::canonical::{
     Withdrawals, is_canonical, sealed_labels, verify_backup, verify_standing, verify_whole,
 };
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel};
+use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, size};
 use crate::plan::StoreSpec;
 use crate::recovery;
-use crate::report;
 
 /// Objects read at once.
 const AT_ONCE: usize = 8;
@@ -176,7 +175,7 @@ fn text(verified: &Verified) -> String {
     format!(
         "{verdict}: {} objects, {}, {against}{}",
         verified.objects_checked,
-        report::bytes(verified.bytes_checked),
+        size(verified.bytes_checked),
         super::findings::list(&verified.findings)
     )
 }

@@ -39,6 +39,8 @@ impl Platform {
             let media_type = match name.split_once('.').unwrap().1 {
                 "parquet" => "application/vnd.apache.parquet",
                 "geojson" => "application/geo+json",
+                "geojsons" => "application/geo+json-seq",
+                "fgb" => "application/vnd.flatgeobuf",
                 "ndjson.gz" => "application/x-ndjson",
                 _ => "text/csv",
             };

@@ -45,6 +45,13 @@ impl PinnedStore {
             source: "it is not among the verified artifacts".into(),
         })
     }
+
+    fn beyond(&self, name: &Path) -> Error {
+        let key = self.find(name).map_or_else(|_| name.to_string(), |file| file.key.to_string());
+        let why = "it points beyond its end: it is damaged".to_owned();
+        let source = Box::new(Failure::from(DatasetError::Malformed { key, why }));
+        Error::Generic { store: "canonical", source }
+    }
 }
 
 impl fmt::Display for PinnedStore {
@@ -79,10 +86,13 @@ impl ObjectStore for PinnedStore {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        // Each range is a read of its own under the pin.
-        let get = |range| async move {
+        // Each range is a read of its own under the pin. What a damaged file points to beyond its
+        // end comes back short, and whoever cuts the ranges out of it would panic.
+        let get = |range: Range<u64>| async move {
+            let length = range.end - range.start;
             let options = GetOptions::new().with_range(Some(range));
-            self.get_opts(location, options).await?.bytes().await
+            let bytes = self.get_opts(location, options).await?.bytes().await?;
+            if bytes.len() as u64 == length { Ok(bytes) } else { Err(self.beyond(location)) }
         };
         object_store::coalesce_ranges(ranges, get, object_store::OBJECT_STORE_COALESCE_DEFAULT)
             .await
@@ -117,5 +127,29 @@ impl ObjectStore for PinnedStore {
 
     async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
         read_only()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_points_beyond_the_end_is_an_error_that_names_the_object() {
+        let (inner, key) = (InMemory::new(), Path::from("processed/a/1/artifacts/a.parquet"));
+        inner.put(&key, PutPayload::from_static(b"0123456789")).await.unwrap();
+        let pin = Pin { etag: None, version: None };
+        let files = [(Path::from("a.parquet"), Pinned { key, pin })];
+        let store = PinnedStore::new(Arc::new(inner), files.into());
+        let name = Path::from("a.parquet");
+        let read = store.get_ranges(&name, &[0..2, 8..10]).await.unwrap();
+        assert_eq!(read, ["01", "89"]);
+        for ranges in [&[0..2, 5000..5100][..], &[0..2, 8..11]] {
+            let error = store.get_ranges(&name, ranges).await.unwrap_err();
+            assert!(format!("{error:?}").contains("artifacts/a.parquet"), "{error:?}");
+        }
     }
 }

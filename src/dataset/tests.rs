@@ -291,8 +291,10 @@ async fn the_repositorys_queries_run() {
     let expected = [
         ("postgis/airports", 334),
         ("postgis/counties", 105),
+        ("postgis/county_centers", 105),
+        ("postgis/county_lines", 263),
         ("postgis/places", 299),
-        ("search/kansas", 334 + 105 + 299 + 772 + 4 + 9),
+        ("search/kansas", 334 + 105 + 299 + 772 + 4 + 11),
         // Types and labels of counties and places, the county of a place, both ways of an edge;
         // type and county of a zip code, type and label of species and airports, where a species
         // lives, the routes.

@@ -24,7 +24,7 @@ pub(crate) fn settle(
         (AskKind::Pause, _) => match &state.paused {
             None => Ok(vec![EventKind::RunPaused { ask }]),
             Some(pause) => {
-                let since = pause.since.format("%Y-%m-%d %H:%M:%SZ");
+                let since = crate::model::moment(pause.since);
                 Err(format!("it is paused already, by {} since {since}", pause.ask.actor.principal))
             }
         },

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, ApprovedBy, DatasetVersionId, Failure, JobId, Outcome, Output, RunMode, StepId,
+    Actor, ApprovedBy, DatasetVersionId, Failure, FindingName, JobId, Outcome, Output, RunId,
+    RunMode, StepId,
 };
 
 use super::{Ask, AskKind, Holder};
@@ -199,8 +200,14 @@ pub(crate) struct RunRequest {
     pub(crate) git_commit: Option<String>,
     /// Versions of Coppice and of what it used.
     pub(crate) tools: BTreeMap<String, String>,
+    /// The rehearsal that it takes over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) promotes: Option<RunId>,
     /// What this mode does not do or prove.
     pub(crate) not_covered: Vec<String>,
+    /// The findings that the operator lets pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accept: Vec<FindingName>,
     /// The journal blob with what opens the run's targets again; holds no secret.
     pub(crate) setting: Digest,
 }

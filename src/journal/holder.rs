@@ -69,7 +69,7 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = self.since.format("%Y-%m-%d %H:%M:%SZ");
+        let since = crate::model::moment(self.since);
         write!(f, "process {} of {} on {} since {since}", self.pid, self.user, self.host)
     }
 }

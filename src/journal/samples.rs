@@ -43,7 +43,9 @@ pub(crate) fn request() -> RunRequest {
         rpo_target_seconds: Some(86_400),
         git_commit: None,
         tools: BTreeMap::from([("coppice".into(), "0.1.0".into())]),
+        promotes: None,
         not_covered: Vec::new(),
+        accept: Vec::new(),
         setting: Digest::blake3(b"setting"),
     }
 }

@@ -115,6 +115,9 @@ impl FindingKind {
     }
 }
 
+/// What is expected of a document of which nothing can be verified.
+pub(crate) const PARSES: &str = "a document that parses";
+
 /// One defect: what, where, what was expected, what it blocks and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
@@ -136,6 +139,9 @@ pub struct Finding {
     pub blocks: Vec<String>,
     /// What to do next.
     pub hint: String,
+    /// It would block, and the operator lets it pass by this name (`--accept`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
 }
 
 impl Finding {
@@ -151,6 +157,7 @@ impl Finding {
             actual: None,
             blocks: Vec::new(),
             hint: hint.into(),
+            accepted: None,
         }
     }
 
@@ -185,6 +192,18 @@ impl Finding {
         self.expected = Some(expected.to_string());
         self.actual = Some(actual.to_string());
         self
+    }
+
+    /// Whether it is about a document of which nothing can be verified.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.expected.as_deref() == Some(PARSES)
+    }
+
+    /// Lets it pass: it is shown, and shuts nothing.
+    pub(crate) fn accept(&mut self, name: String) {
+        self.severity = Severity::Warns;
+        self.blocks.clear();
+        self.accepted = Some(name);
     }
 
     /// Whether it shuts a gate.

@@ -1,14 +1,19 @@
-//! What crosses rooms? Ids, findings, failures, proofs, verdicts, previews and the progress board, and how what is not public is kept out of
-//! them.
+//! What crosses rooms? Ids, findings, failures, proofs, verdicts, previews and the progress board,
+//! and how what is not public is kept out of them.
 
 mod actor;
 mod approval;
+mod command;
 mod dataset;
 mod evidence;
 mod failure;
 mod finding;
+mod finding_name;
 mod ids;
+mod moment;
+mod option;
 mod outputs;
+mod period;
 mod policy;
 mod preview;
 mod progress;
@@ -16,18 +21,25 @@ mod proof;
 mod reading;
 mod redact;
 mod sink;
+mod size;
 
 pub use actor::Actor;
 pub use approval::ApprovedBy;
+pub use command::{CheckProgram, CommandRun, CommandSink, Given, MadeFile, beside};
 pub use dataset::{Artifact, DatasetVersion};
 pub use evidence::{EvidenceRef, ParseEvidenceError};
 pub use failure::{Code, Failure, FailureKind};
+pub(crate) use finding::PARSES;
 pub use finding::{Finding, FindingKind, Severity};
+pub(crate) use finding_name::{FindingName, accept};
 pub use ids::{DatasetVersionId, JobId, ParseIdError, RunId, RunMode, StepId, Zone};
+pub(crate) use moment::{clock, moment};
+pub use option::OptionValue;
 pub use outputs::{
-    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output,
+    DecideOutput, DecidedChange, DropOutput, InputRows, LiveGeneration, Outcome, Output, Promotion,
     ProveOutput, ReadBackOutput, RebuildOutput, RestoreOutput, SwitchOutput, VerifyOutput,
 };
+pub use period::{ParsePeriodError, Period};
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use preview::{Amount, Fate, Preview, Previews, Thing};
 pub use progress::{Board, Meter, Reading};
@@ -38,3 +50,4 @@ pub use sink::{
     Column, ColumnType, GraphSink, Index, IndexMethod, Layer, SearchSink, Sink, TableSink,
     TilesSink,
 };
+pub(crate) use size::size;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Code, DatasetVersionId, Failure, Finding, JobId, Proof};
+use super::{Code, CommandRun, DatasetVersionId, Failure, Finding, JobId, Proof, RunId};
 use crate::digest::Digest;
 
 /// What a step or shard gives to those that wait for it. Small: it goes into the journal; what is
@@ -83,6 +83,15 @@ pub struct RestoreOutput {
     pub kept: u64,
     /// Objects with another digest that were put aside first.
     pub displaced: u64,
+    /// Objects among those written whose bytes came out of the rehearsal that the run takes over
+    /// from, and not out of the backup.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub promoted: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What `VerifyObjects`, `VerifyVersion`, `VerifyCatalog` and `VerifyLedger` read.
@@ -113,6 +122,21 @@ pub struct RebuildOutput {
     /// The proof on record, where the generation was complete already.
     #[serde(default)]
     pub unchanged: Option<Proof>,
+    /// What its program did, where one was run now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<CommandRun>,
+    /// How it stands to the rehearsal that the run takes over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+}
+
+/// How a projection stands to the rehearsal that its run takes over from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Promotion {
+    /// The rehearsal.
+    pub run: RunId,
+    /// Why it was not taken over but built again; null: it was taken over.
+    pub why_not: Option<String>,
 }
 
 /// What a job read of a dataset version.

@@ -20,6 +20,8 @@ pub enum Fate {
     Leave,
     /// It differs in a place that may change, and nobody said what is to become of it.
     Conflict,
+    /// It would be taken over from a rehearsal, and proven.
+    TakeOver,
     /// It would be built and proven.
     Rebuild,
     /// It is what it would be built as, and stays.
@@ -41,6 +43,7 @@ impl Fate {
             Self::Keep => "keep",
             Self::Leave => "leave",
             Self::Conflict => "conflict",
+            Self::TakeOver => "take-over",
             Self::Rebuild => "rebuild",
             Self::Unchanged => "unchanged",
             Self::Switch => "switch",

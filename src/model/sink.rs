@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::JobId;
+use super::{CommandSink, JobId};
 
 /// What a job fills.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +17,26 @@ pub enum Sink {
     Graph(GraphSink),
     /// A tile archive.
     Tiles(TilesSink),
+    /// Flat files that another program makes.
+    Command(CommandSink),
+}
+
+impl Sink {
+    /// The projection kind: what stands before the slash in the job's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgis(_) => "postgis",
+            Self::Search(_) => "search",
+            Self::Graph(_) => "graph",
+            Self::Tiles(_) => "tiles",
+            Self::Command(_) => "command",
+        }
+    }
+
+    /// Whether its job has a query.
+    pub fn has_query(&self) -> bool {
+        !matches!(self, Self::Tiles(_) | Self::Command(_))
+    }
 }
 
 /// A table in PostgreSQL with PostGIS.

@@ -162,9 +162,10 @@ fn essence(step: &StepSpec, common: &BTreeSet<&StepId>) -> Value {
 
 /// Parameters without the names of what changes from snapshot to snapshot.
 fn without_names(params: &Value) -> Value {
-    const TOLD: [&str; 9] = [
+    const TOLD: [&str; 10] = [
         "snapshot",
         "generation",
+        "files",
         "inputs",
         "label",
         "labels",

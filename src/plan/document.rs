@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommandSpec, GraphSpec, Period};
-use crate::model::{ApprovedBy, Zone};
+use super::{CommandSpec, GraphSpec};
+use crate::model::{ApprovedBy, OptionValue, Period, Zone};
 
 /// A recovery plan: what to restore in which environment, which projections to regrow, and the
 /// objectives it is measured by.
@@ -204,20 +204,6 @@ pub(crate) struct StoreSpec {
     /// Zones that live in a store of their own.
     #[serde(default)]
     pub(crate) zones: BTreeMap<Zone, String>,
-}
-
-/// A plain value, or a reference to a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, deny_unknown_fields)]
-pub(crate) enum OptionValue {
-    /// Where the secret is: `env:NAME` or `file:PATH`.
-    Secret {
-        /// `env:NAME` or `file:PATH`.
-        #[schemars(regex(pattern = "^(env|file):.+$"), example = "env:AWS_SECRET_ACCESS_KEY")]
-        secret: String,
-    },
-    /// A value that is no secret.
-    Plain(String),
 }
 
 /// A PostgreSQL server with PostGIS.

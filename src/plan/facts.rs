@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Part;
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, JobId, PolicyLabel, Zone, label_at};
+use crate::model::{DatasetVersionId, FindingName, JobId, PolicyLabel, Zone, label_at};
 
 /// Everything that was pinned before compiling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub(crate) struct Facts {
     /// another name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) editions: BTreeMap<JobId, u32>,
+    /// The findings of the catalog that the operator lets pass, by the names of `FindingName`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accept: Vec<FindingName>,
     /// Rehearsal: leave scratch as it is, for a look.
     pub(crate) keep: bool,
     /// The list of withdrawals, where the environment has one.

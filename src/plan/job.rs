@@ -34,7 +34,7 @@ pub(crate) enum JobKind {
 pub(crate) struct JobSpec {
     /// What it reads.
     pub(crate) inputs: Vec<Input>,
-    /// The query: SQL, or the name of a `.sql` file beside the job. Tiles have none.
+    /// The query: SQL, or the name of a `.sql` file beside the job. Tiles and commands have none.
     #[serde(default)]
     pub(crate) query: Option<String>,
     /// What it fills.

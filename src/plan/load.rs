@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::hint::did_you_mean;
 use super::shape::Shape;
 use super::source::{self, Source};
-use super::{Environment, Problem, RebuildJob, RecoveryPlan, check, paths};
+use super::{Environment, Problem, RebuildJob, RecoveryPlan, beside, check, paths};
 use crate::model::JobId;
 
 /// Bytes that one plan or job file may have; they are read into memory.
@@ -38,6 +38,9 @@ pub(crate) struct LoadedJob {
     pub(crate) sql: Option<String>,
     /// Its name in `files`.
     pub(crate) file: String,
+    /// The files that a command job brings along, by their names beside it: each with its name in
+    /// `files`.
+    pub(crate) beside: BTreeMap<String, String>,
     pub(super) source: Source,
 }
 
@@ -92,7 +95,8 @@ pub(crate) fn load(path: &Path) -> Result<LoadedPlan, Vec<Problem>> {
     walk(&jobs, &root, &mut files, &mut unread);
     let here = std::env::current_dir().unwrap_or_default();
     let shown = root.strip_prefix(&here).unwrap_or(&root);
-    read_shown(files, &paths::below(&root, &absolute), &root, shown, unread)
+    let fetch = |name: &str| read_beside(&root, shown, name);
+    read_shown(files, &paths::below(&root, &absolute), &root, shown, unread, &fetch)
 }
 
 /// Makes a plan of files that are in memory already, such as those that a snapshot sealed. `root`
@@ -103,17 +107,18 @@ pub(crate) fn read(
     file: &str,
     root: &Path,
 ) -> Result<LoadedPlan, Vec<Problem>> {
-    read_shown(files, file, root, Path::new(""), Vec::new())
+    read_shown(files, file, root, Path::new(""), Vec::new(), &|_| None)
 }
 
 /// `shown` stands before file names in problems, so that they can be opened from where we are.
-/// `unread` are the problems of files that could not be read.
+/// `unread` are the problems of files that could not be read; `fetch` reads those that jobs name.
 fn read_shown(
-    files: BTreeMap<String, Bytes>,
+    mut files: BTreeMap<String, Bytes>,
     file: &str,
     root: &Path,
     shown: &Path,
     unread: Vec<Problem>,
+    fetch: beside::Fetch<'_>,
 ) -> Result<LoadedPlan, Vec<Problem>> {
     let label = |name: &str| shown.join(name).display().to_string();
     let Some(bytes) = files.get(file) else {
@@ -133,16 +138,23 @@ fn read_shown(
     }
     let mut all = Vec::new();
     let shape = Shape::of::<RebuildJob>();
-    for (name, bytes) in files.iter().filter(|(name, _)| is_job(name, &folder, file)) {
-        let parsed = Parsed::<RebuildJob>::as_shape(&shape, &label(name), bytes);
+    let documents: Vec<_> = files
+        .iter()
+        .filter(|(name, _)| is_job(name, &folder, file))
+        .map(|(name, bytes)| (name.clone(), bytes.clone()))
+        .collect();
+    for (name, bytes) in documents {
+        let parsed = Parsed::<RebuildJob>::as_shape(&shape, &label(&name), &bytes);
         problems.extend(parsed.problems);
         let Some((job, source)) = parsed.value.zip(parsed.source) else {
             complete = false;
             continue;
         };
-        let (sql, found) = query(&job, name, &source, &files);
+        let (sql, found) = query(&job, &name, &source, &files);
         problems.extend(found);
-        all.push(LoadedJob { job, sql, file: name.clone(), source });
+        let (beside, found) = beside::gather(&job, &name, &source, &mut files, fetch);
+        problems.extend(found);
+        all.push(LoadedJob { job, sql, file: name, beside, source });
     }
     let jobs = check::jobs(plan.as_ref(), all, complete, &mut problems);
     match plan {
@@ -288,6 +300,17 @@ fn walk(
             }
         }
     }
+}
+
+/// Reads a file that a job names, where there is one.
+fn read_beside(root: &Path, shown: &Path, name: &str) -> Option<Result<Bytes, Problem>> {
+    let (path, shown) = (root.join(name), shown.join(name).display().to_string());
+    let kind = std::fs::symlink_metadata(&path).ok()?.file_type();
+    if kind.is_symlink() {
+        let problem = Problem::of_file(shown, "is a link, and links are not followed");
+        return Some(Err(problem.hint("put the file itself there".to_owned())));
+    }
+    kind.is_file().then(|| read_file(&path, &shown))
 }
 
 fn read_file(path: &Path, name: &str) -> Result<Bytes, Problem> {

@@ -11,6 +11,8 @@ fn the_documents_of_the_repository_are_sound() {
         "graph/kansas",
         "postgis/airports",
         "postgis/counties",
+        "postgis/county_centers",
+        "postgis/county_lines",
         "postgis/earthquakes",
         "postgis/flights",
         "postgis/places",

@@ -1,7 +1,10 @@
 //! What should happen? The YAML documents, their validation, and the recovery graph made of them.
 
+mod beside;
 mod check;
 mod command;
+#[cfg(test)]
+mod command_tests;
 mod compile;
 mod diff;
 mod document;
@@ -15,7 +18,6 @@ mod load;
 mod load_tests;
 mod params;
 mod paths;
-mod period;
 mod problem;
 pub(crate) mod render;
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub(crate) use graph_spec::{GraphSpec, SparqlAuth, SparqlSpec, endpoint};
 pub(crate) use job::*;
 pub(crate) use load::{LoadedJob, LoadedPlan, load};
 pub(crate) use params::*;
-pub(crate) use period::Period;
 pub(crate) use problem::Problem;
 pub(crate) use schema::{rebuild_job_schema, recovery_plan_schema};
+
+pub(crate) use crate::model::{OptionValue, Period};

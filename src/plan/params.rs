@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommandSpec, CutoverPolicy, Expect, SignaturePolicy};
 use crate::digest::Digest;
-use crate::model::{Audience, DatasetVersionId, JobId, OnBadRow, PolicyLabel, ReadAs, Sink, Zone};
+use crate::model::{
+    Audience, DatasetVersionId, FindingName, JobId, OnBadRow, PolicyLabel, ReadAs, Sink, Zone,
+};
 
 /// `RestoreObjects`: one shard of the step is one manifest shard of the zone and part, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +78,9 @@ pub(crate) struct VerifyCatalogParams {
     pub(crate) snapshot: Option<Digest>,
     /// The dataset versions to prove.
     pub(crate) versions: Vec<(String, DatasetVersionId)>,
+    /// The findings that the operator lets pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accept: Vec<FindingName>,
 }
 
 /// `VerifyLedger`.
@@ -197,6 +202,18 @@ pub(crate) struct RebuildParams {
     /// What is done with rows that cannot be read as declared.
     #[serde(default, skip_serializing_if = "OnBadRow::is_refuse")]
     pub(crate) on_bad_row: OnBadRow,
+    /// The files that its program brings along, by their names beside the job.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) files: BTreeMap<String, PinnedFile>,
+}
+
+/// A file of the plan, pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PinnedFile {
+    /// Where it is, relative to the plan's folder.
+    pub(crate) path: String,
+    /// The BLAKE3 of its bytes.
+    pub(crate) digest: Digest,
 }
 
 /// An input with nothing left to choose.
@@ -249,6 +266,9 @@ pub(crate) struct ProveParams {
     pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,
     /// Whether a proof on record is trusted for a generation that is complete already.
     pub(crate) trust_record: bool,
+    /// The files that the check of a command brings along, by their names beside the job.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) files: BTreeMap<String, PinnedFile>,
 }
 
 /// `Decide`, `Switch` and `ReadBack`: the set is every proven job whose dependencies are in it.

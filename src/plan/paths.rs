@@ -84,6 +84,15 @@ pub(super) fn below(root: &Path, path: &Path) -> String {
     rest.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
+/// A file's path relative to the folder that another one lies in, both with `/` below one root.
+pub(super) fn beside(of: &str, file: &str) -> String {
+    let (folder, parts): (Vec<_>, Vec<_>) = (of.split('/').collect(), file.split('/').collect());
+    let folder = &folder[..folder.len() - 1];
+    let shared = folder.iter().zip(&parts).take_while(|(a, b)| a == b).count();
+    let up = folder[shared..].iter().map(|_| "..");
+    up.chain(parts[shared..].iter().copied()).collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +108,8 @@ mod tests {
         assert_eq!(at(" "), Err(StoreUrlError::Path));
         assert_eq!(normal(Path::new("/a/../../b/./c")), Path::new("/b/c"));
         assert_eq!(normal(Path::new("../a")), Path::new("../a"));
+        assert_eq!(beside("plans/kansas.yaml", "rebuild/a/b.sh"), "../rebuild/a/b.sh");
+        assert_eq!(beside("plans/kansas.yaml", "plans/jobs/b.sh"), "jobs/b.sh");
+        assert_eq!(beside("plan.yaml", "b.sh"), "b.sh");
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn facts() -> Facts {
         (Zone::Audit, vec![part(Part::Records, 18, 30_000, 1), part(Part::Head, 2, 600, 1)]),
     ];
     Facts {
+        accept: Vec::new(),
         environment: "dev".to_owned(),
         snapshot: Some(SnapshotFacts {
             digest: Digest::blake3(b"snapshot"),
@@ -69,10 +70,14 @@ pub(super) fn facts() -> Facts {
             version("ks_storm_warnings", "2026-02.00000005"),
             version("ks_zipcodes", "2026-02.00000006"),
             version("us_flight_airports", "2026-02.00000007"),
+            version("ks_county_centers", "2026-02.11ecd03c"),
+            version("ks_county_lines", "2026-02.c4c88e86"),
         ],
         policy_date: Utc.with_ymd_and_hms(2026, 2, 11, 0, 0, 0).unwrap(),
         server: "PostgreSQL 15 / PostGIS 3.3".to_owned(),
-        builders: ["postgis", "search", "graph", "tiles"].map(|k| (k.to_owned(), 1)).into(),
+        builders: ["postgis", "search", "graph", "tiles", "command"]
+            .map(|k| (k.to_owned(), 1))
+            .into(),
         live: BTreeMap::new(),
         ledger_in_place: false,
         scope: None,
@@ -146,6 +151,29 @@ spec:
       max_zoom: 8
       layers:
         - {layers}
+"
+    )
+}
+
+/// A job whose program makes one file.
+pub(super) fn command_job(name: &str, inputs: &str) -> String {
+    format!(
+        "\
+apiVersion: coppice/v1
+kind: RebuildJob
+metadata: {{ name: {name} }}
+spec:
+  inputs: [{inputs}]
+  sink:
+    command:
+      command_profile_version: 1
+      program: ./report.sh
+      args: [now]
+      env: {{ SEASON: dry, KEY: {{ secret: env:REPORT_KEY }} }}
+      files: [lib/words.txt]
+      outputs: [report.csv]
+      timeout: 5m
+      check: {{ program: test, args: [-s, report.csv] }}
 "
     )
 }

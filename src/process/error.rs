@@ -67,10 +67,11 @@ impl From<ProcessError> for Failure {
                 failed("look whether it still runs").because(source)
             }
             ProcessError::TimedOut { output, .. } => {
-                said(failed("raise its `timeout` if it needs longer"), output)
+                said(failed("raise its `timeout` if it needs longer").class("timeout"), output)
             }
-            ProcessError::Failed { output, .. } => {
-                said(failed("read what it said, put that right, run again or resume"), output)
+            ProcessError::Failed { output, how, .. } => {
+                let hint = "read what it said, put that right, run again or resume";
+                said(failed(hint).class(how.clone()), output)
             }
         }
     }

@@ -17,6 +17,11 @@ impl Group {
         Pid::from_raw(i32::try_from(id).ok()?).map(Self)
     }
 
+    /// Kills all of them at once, and does not wait.
+    pub(super) fn kill(self) {
+        let _gone = kill_process_group(self.0, Signal::KILL);
+    }
+
     /// Asks all of them to end, kills those that do not, and waits until they are gone.
     pub(super) async fn end(self) {
         for signal in [Signal::TERM, Signal::KILL] {

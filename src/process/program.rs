@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -15,9 +16,15 @@ use crate::access::Secret;
 /// What every program may see of our environment.
 const SHARED: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
 
+/// How often a program is started that is open for writing, and how long it is waited.
+const BUSY_TRIES: u32 = 50;
+const BUSY_WAIT: Duration = Duration::from_millis(20);
+
 /// A program to be run.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
+    /// What errors call it.
+    pub(crate) name: String,
     /// Its file, or a name that is looked for in `PATH`.
     pub(crate) file: PathBuf,
     /// Its arguments.
@@ -44,11 +51,13 @@ pub(crate) struct Ended {
 impl Program {
     /// Runs it to its end. Whatever the end, nothing that it started in its process group lives on.
     pub(crate) async fn run(&self, cancel: &CancellationToken) -> Result<Ended, ProcessError> {
-        let name = self.file.display().to_string();
+        let name = self.name.clone();
         let started = Instant::now();
         let start = |source| ProcessError::Start { program: name.clone(), source };
-        let mut child = self.command().spawn().map_err(start)?;
+        let mut child = self.spawn().await.map_err(start)?;
         let group = child.id().and_then(Group::led_by);
+        // Work may be dropped where it stands: a step that took too long is.
+        let mut guard = Guard(group);
         let secrets: Vec<String> =
             self.secrets.values().map(|secret| secret.expose().to_owned()).collect();
         let output = tokio::spawn(output_of(child.stdout.take(), child.stderr.take(), secrets));
@@ -58,6 +67,7 @@ impl Program {
             () = cancel.cancelled() => None,
         };
         end(&mut child, group, ended.is_some()).await;
+        guard.0 = None;
         let lost = |source| ProcessError::Lost { program: name.clone(), source };
         let output = output.await.map_err(std::io::Error::other).map_err(lost)?.map_err(lost)?;
         match ended {
@@ -77,6 +87,20 @@ impl Program {
         }
     }
 
+    /// Starts it. Where it was just copied, another thread that was starting something at that
+    /// moment may hold it open for writing for an instant still.
+    async fn spawn(&self) -> std::io::Result<Child> {
+        for _ in 0..BUSY_TRIES {
+            match self.command().spawn() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    tokio::time::sleep(BUSY_WAIT).await;
+                }
+                started => return started,
+            }
+        }
+        self.command().spawn()
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.file);
         let shared = SHARED.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -93,6 +117,17 @@ impl Program {
             .process_group(0)
             .kill_on_drop(true);
         command
+    }
+}
+
+/// Kills a group that nobody ended.
+struct Guard(Option<Group>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            group.kill();
+        }
     }
 }
 

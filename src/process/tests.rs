@@ -10,6 +10,7 @@ use crate::access::SecretRef;
 
 fn shell(folder: &Path, script: &str) -> Program {
     Program {
+        name: "/bin/sh".to_owned(),
         file: "/bin/sh".into(),
         args: vec!["-c".to_owned(), script.to_owned()],
         env: BTreeMap::new(),
@@ -78,6 +79,21 @@ async fn a_grandchild_that_ignores_the_end_is_killed_with_its_group() {
     let error = program.run(&CancellationToken::new()).await.unwrap_err();
     assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
     assert!(!lives(&started(dir.path()).await));
+}
+
+#[tokio::test]
+async fn work_that_is_dropped_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = shell(dir.path(), "sleep 1000 & echo $! > pid; wait");
+    let cancel = CancellationToken::new();
+    let child = tokio::select! {
+        _ = program.run(&cancel) => unreachable!("it sleeps"),
+        child = started(dir.path()) => child,
+    };
+    // Killed, and gone as soon as the kernel comes to it.
+    while lives(&child) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! How is derived data regrown? One trait, and a folder for each kind of target.
 
+pub(crate) mod command;
 mod contract;
 pub(crate) mod files;
 pub(crate) mod graph;

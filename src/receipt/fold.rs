@@ -7,11 +7,13 @@ use super::objectives::{objectives, read_back};
 use super::projections::projections;
 use super::statement::{PREDICATE, STATEMENT};
 use super::{
-    Drill, GateLine, Intervention, Moved, Predicate, Receipt, StepFailure, StepLine, Subject,
+    Accepted, Drill, GateLine, Intervention, Moved, Predicate, Receipt, StepFailure, StepLine,
+    Subject,
 };
 use crate::journal::{Asked, RunInfo, RunState, ShardPhase, StepPhase, StepState};
 use crate::model::{
-    Code, Failure, Finding, ReadBackOutput, RestoreOutput, RunMode, SwitchOutput, Verdict,
+    Code, Failure, Finding, FindingName, ReadBackOutput, RestoreOutput, RunMode, SwitchOutput,
+    Verdict,
 };
 
 /// Folds a run into its receipt. `at` is when: the end of a run that has not ended, because the
@@ -42,7 +44,6 @@ pub(crate) fn fold(state: &RunState, at: DateTime<Utc>) -> Result<Receipt, Failu
         cutover_window_ms: window(state)?,
         objectives: objectives(state, &request, started_at, live.as_ref()),
         drill: drill(state, info, &findings, &steps),
-        findings,
         steps,
         interventions: state.asked.iter().map(intervention).collect(),
         actor: request.actor,
@@ -51,7 +52,10 @@ pub(crate) fn fold(state: &RunState, at: DateTime<Utc>) -> Result<Receipt, Failu
         as_of: request.as_of,
         policy_date: request.policy_date,
         tools: request.tools,
+        promotes: request.promotes,
         not_covered: request.not_covered,
+        accepted: accepted(&request.accept, &findings),
+        findings,
     };
     Ok(Receipt {
         statement: STATEMENT.to_owned(),
@@ -91,6 +95,7 @@ fn moved(state: &RunState) -> Result<Moved, Failure> {
         sum.restored += one.restored;
         sum.kept += one.kept;
         sum.displaced += one.displaced;
+        sum.promoted += one.promoted;
     }
     Ok(sum)
 }
@@ -142,11 +147,24 @@ fn merge(kept: &mut Finding, other: &Finding) -> bool {
         == (other.kind, &other.key, &other.dataset_version_id, &other.expected, &other.actual);
     if same {
         kept.severity = kept.severity.max(other.severity);
+        if kept.accepted.is_none() {
+            kept.accepted.clone_from(&other.accepted);
+        }
         let more = other.blocks.iter().filter(|name| !kept.blocks.contains(name));
         let more: Vec<String> = more.cloned().collect();
         kept.blocks.extend(more);
     }
     same
+}
+
+/// What the operator let pass, and whether it was met.
+fn accepted(names: &[FindingName], findings: &[Finding]) -> Vec<Accepted> {
+    let line = |name: &FindingName| {
+        let finding = name.to_string();
+        let met = findings.iter().any(|found| found.accepted.as_ref() == Some(&finding));
+        Accepted { finding, met }
+    };
+    names.iter().map(line).collect()
 }
 
 fn intervention(asked: &Asked) -> Intervention {

@@ -11,8 +11,8 @@ mod tests;
 
 pub(crate) use fold::fold;
 pub(crate) use statement::{
-    Drill, GateLine, Intervention, Moved, Objectives, Predicate, ProjectionLine, ProjectionOutcome,
-    Receipt, StepFailure, StepLine, Subject,
+    Accepted, Drill, GateLine, Intervention, Moved, Objectives, Predicate, ProjectionLine,
+    ProjectionOutcome, Receipt, StepFailure, StepLine, Subject,
 };
 
 /// The JSON Schema (2020-12) of receipts.

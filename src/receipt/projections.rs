@@ -4,7 +4,8 @@ use super::fold::output_of;
 use super::{ProjectionLine, ProjectionOutcome};
 use crate::journal::{RunState, StepPhase, StepState};
 use crate::model::{
-    DecideOutput, DecidedChange, Failure, JobId, Proof, ReadBackOutput, RebuildOutput, RunMode,
+    CommandRun, DecideOutput, DecidedChange, Failure, JobId, Proof, ReadBackOutput, RebuildOutput,
+    RunMode,
 };
 
 /// What became of every projection that the run was about, in the order of the plan.
@@ -52,15 +53,17 @@ fn rebuilt(
         Some(output) => Some(output.read()?),
         None => None,
     };
-    let unchanged = built.as_ref().is_some_and(|built| built.unchanged.is_some());
+    let good = built.as_ref().map_or(ProjectionOutcome::Rebuilt, good);
     let proof = read.or_else(|| built.as_ref().and_then(|built| built.unchanged.clone()));
-    line.outcome =
-        outcome(rebuild.phase, prove.map(|prove| prove.phase), proof.as_ref(), unchanged);
+    line.outcome = outcome(rebuild.phase, prove.map(|prove| prove.phase), proof.as_ref(), good);
     if let Some(built) = built {
         line.generation = Some(built.generation);
         line.rows = Some(built.rows);
         line.canonical_digest = Some(built.canonical_digest);
         line.inputs = built.read;
+        // What a program printed stays in the journal.
+        line.ran = built.ran.map(CommandRun::without_words);
+        line.promotion = built.promotion;
     }
     if let Some(proof) = proof {
         line.rows = Some(proof.rows);
@@ -73,13 +76,23 @@ fn rebuilt(
     Ok(line)
 }
 
+/// How a projection came to be what it should be, where it is.
+fn good(built: &RebuildOutput) -> ProjectionOutcome {
+    let taken = built.promotion.as_ref().is_some_and(|promotion| promotion.why_not.is_none());
+    match &built.unchanged {
+        Some(_) => ProjectionOutcome::Unchanged,
+        None if taken => ProjectionOutcome::Promoted,
+        None => ProjectionOutcome::Rebuilt,
+    }
+}
+
 /// A projection is good when it is built and its proof holds; else the first step that did not
 /// succeed says why.
 fn outcome(
     rebuild: StepPhase,
     prove: Option<StepPhase>,
     proof: Option<&Proof>,
-    unchanged: bool,
+    good: ProjectionOutcome,
 ) -> ProjectionOutcome {
     let proven = proof.is_some_and(|proof| proof.proven);
     let of = |phase| match phase {
@@ -89,8 +102,7 @@ fn outcome(
             ProjectionOutcome::NotAttempted
         }
         StepPhase::Succeeded if !proven => ProjectionOutcome::Failed,
-        StepPhase::Succeeded if unchanged => ProjectionOutcome::Unchanged,
-        StepPhase::Succeeded => ProjectionOutcome::Rebuilt,
+        StepPhase::Succeeded => good,
     };
     match prove {
         Some(prove) if rebuild == StepPhase::Succeeded => of(prove),
@@ -113,6 +125,8 @@ fn empty(job: &JobId, outcome: ProjectionOutcome) -> ProjectionLine {
         live: false,
         rows: None,
         inputs: Vec::new(),
+        ran: None,
+        promotion: None,
         canonical_digest: None,
         projection_digest: None,
         proven: false,

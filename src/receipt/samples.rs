@@ -135,6 +135,8 @@ fn built(name: &str) -> RebuildOutput {
         canonical_digest: DIGEST.into(),
         read: Vec::new(),
         unchanged: None,
+        ran: None,
+        promotion: None,
     }
 }
 
@@ -149,8 +151,14 @@ fn go_live(story: &mut Story, names: &[&str]) {
 }
 
 fn restored(story: &mut Story) {
-    let restored =
-        RestoreOutput { objects: 1204, bytes: 1 << 30, restored: 1200, kept: 4, displaced: 0 };
+    let restored = RestoreOutput {
+        objects: 1204,
+        bytes: 1 << 30,
+        restored: 1200,
+        kept: 4,
+        displaced: 0,
+        promoted: 0,
+    };
     story.done(0, &restored);
     story.done(1, &verdict("manifest"));
 }

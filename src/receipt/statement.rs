@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, Code, Covers, Finding, InputRows, JobId, Outcome, RunId, RunMode, StepId,
+    Actor, Code, CommandRun, Covers, Finding, InputRows, JobId, Outcome, Promotion, RunId, RunMode,
+    StepId,
 };
 
 /// The type of an in-toto statement.
@@ -82,8 +83,14 @@ pub(crate) struct Predicate {
     pub(crate) projections: Vec<ProjectionLine>,
     /// The defects found, those that block first.
     pub(crate) findings: Vec<Finding>,
+    /// The rehearsal that it took over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) promotes: Option<RunId>,
     /// What this mode did not do or prove.
     pub(crate) not_covered: Vec<String>,
+    /// The findings of the catalog that the operator let pass, for the run's reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accepted: Vec<Accepted>,
     /// The steps, in the order of the plan.
     pub(crate) steps: Vec<StepLine>,
     /// What somebody asked for while it went on, and was done: pauses, retries, skips, approvals.
@@ -112,6 +119,15 @@ pub(crate) struct Intervention {
     pub(crate) reason: String,
 }
 
+/// A finding that the operator let pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Accepted {
+    /// Its name: `KIND@KEY`, or `KIND@KEY#EXPECTED`.
+    pub(crate) finding: String,
+    /// Whether exactly one finding was meant, and let pass.
+    pub(crate) met: bool,
+}
+
 /// What was restored, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Moved {
@@ -125,6 +141,9 @@ pub(crate) struct Moved {
     pub(crate) kept: u64,
     /// Objects with other bytes that were put aside first.
     pub(crate) displaced: u64,
+    /// Objects among those written that came out of the rehearsal that the run takes over from.
+    #[serde(default)]
+    pub(crate) promoted: u64,
 }
 
 /// What a gate said.
@@ -156,6 +175,12 @@ pub(crate) struct ProjectionLine {
     /// What was read of each dataset, where it was built in this run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) inputs: Vec<InputRows>,
+    /// What its program was given and made, where it was run in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ran: Option<CommandRun>,
+    /// How it stands to the rehearsal that the run takes over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) promotion: Option<Promotion>,
     /// The multiset digest of what the canonical data say.
     pub(crate) canonical_digest: Option<String>,
     /// The multiset digest of what was read back.
@@ -174,6 +199,8 @@ pub(crate) struct ProjectionLine {
 pub(crate) enum ProjectionOutcome {
     /// Built and proven.
     Rebuilt,
+    /// Taken over from a rehearsal, and proven where it is now.
+    Promoted,
     /// Complete already.
     Unchanged,
     /// The former generation was chosen again.
@@ -191,6 +218,7 @@ impl ProjectionOutcome {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rebuilt => "rebuilt",
+            Self::Promoted => "promoted",
             Self::Unchanged => "unchanged",
             Self::RolledBack => "rolled-back",
             Self::Blocked => "blocked",
@@ -201,7 +229,7 @@ impl ProjectionOutcome {
 
     /// Whether the projection is what it should be.
     pub(crate) fn is_good(self) -> bool {
-        matches!(self, Self::Rebuilt | Self::Unchanged | Self::RolledBack)
+        matches!(self, Self::Rebuilt | Self::Promoted | Self::Unchanged | Self::RolledBack)
     }
 }
 

@@ -69,6 +69,8 @@ async fn tables_get_the_columns_that_they_declare_from_both_forms() {
     for (name, count) in [
         ("postgis/airports", 334),
         ("postgis/counties", 105),
+        ("postgis/county_centers", 105),
+        ("postgis/county_lines", 263),
         ("postgis/earthquakes", 12),
         ("postgis/flights", 8057),
         ("postgis/places", 299),
@@ -116,7 +118,7 @@ async fn tables_get_the_columns_that_they_declare_from_both_forms() {
 #[tokio::test]
 async fn the_search_index_gets_a_record_of_everything_that_has_a_name() {
     let batch = rows(&job("search/kansas"), None).await;
-    assert_eq!(batch.num_rows(), 299 + 105 + 334 + 772 + 4 + 9);
+    assert_eq!(batch.num_rows(), 299 + 105 + 334 + 772 + 4 + 11);
     let wanted = SearchSink::COLUMNS;
     let schema = batch.schema();
     assert_eq!(schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), wanted);

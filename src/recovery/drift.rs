@@ -185,6 +185,7 @@ pub(super) fn changes(then: &RebuildParams, now: &RebuildParams) -> Vec<String> 
     };
     compare(then.inputs == now.inputs, "its inputs changed");
     compare(then.query == now.query, "its query changed");
+    compare(then.files == now.files, "its program, or a file that it brings along, changed");
     compare(then.sink == now.sink, "its sink changed");
     compare(then.labels == now.labels, "policy labels of its inputs changed");
     compare(then.on_bad_row == now.on_bad_row, "`on_bad_row` changed");

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use super::graph_server::GraphServer;
+use super::programs;
 use super::source::tables;
 use super::world::World;
-use crate::model::{Code, Covers, Failure, Sink};
+use crate::model::{Code, CommandSink, Covers, Failure, Sink};
 use crate::plan::ProveParams;
 use crate::projection::graph::{Counts, GraphProjection};
 use crate::projection::search::SearchProjection;
@@ -43,17 +46,23 @@ impl Evidence {
 
 /// Tiles: every source feature that has a place on the map is at the highest zoom. Search:
 /// sampled records are found through the index. Graph: quads are counted by relation and label,
-/// and sampled ones are found by SPARQL.
+/// and sampled ones are found by SPARQL. Command: what the job declares as its check.
 pub(super) async fn gather(
     world: &World,
     params: &ProveParams,
     generation: &Generation,
+    cancel: &CancellationToken,
 ) -> Result<Evidence, Failure> {
     match &params.sink {
         Sink::Tiles(_) => tiles(world, params, generation).await,
         Sink::Search(_) => search(world, params, generation).await,
         Sink::Graph(_) => graph(world, params, generation).await,
         Sink::Postgis(_) => Ok(Evidence::default()),
+        Sink::Command(CommandSink { check: Some(check), .. }) => {
+            programs::check(world, params, check, generation, cancel).await?;
+            Ok(Evidence::of(format!("{} ended with 0 on the files read back", check.program)))
+        }
+        Sink::Command(_) => Ok(Evidence::of("the job declares no check of its own")),
     }
 }
 

@@ -19,6 +19,8 @@ mod pins;
 mod places;
 mod preview;
 mod private;
+mod programs;
+mod promote;
 mod readiness;
 mod receipts;
 mod record_evidence;
@@ -46,6 +48,7 @@ pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, RestoredLedger, 
 pub(crate) use params::{decided, params};
 pub(crate) use places::zones_of;
 pub(crate) use preview::{Foresight, Former, foresee};
+pub(crate) use promote::{Promote, told as promotion_told};
 pub(crate) use readiness::{Changed, Last, Level, Probe, last_path, probe};
 pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};
 pub(crate) use request::{Prepared, Refusal, Request, open, prepare};

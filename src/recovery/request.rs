@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::editions;
 use super::governance::{self, Governance};
-use super::scope::NotCovered;
+use super::promote::Promote;
+use super::scope::{self, NotCovered};
 use super::setting::Setting;
 use super::survey;
 use super::world::World;
@@ -16,7 +17,7 @@ use crate::access::{Redactor, resolve_actor};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunRequest};
 use crate::model::{
-    Actor, Code, DatasetVersionId, Failure, JobId, PolicyLabel, Redact, RunId, RunMode,
+    Actor, Code, DatasetVersionId, Failure, FindingName, JobId, PolicyLabel, Redact, RunId, RunMode,
 };
 use crate::plan::{
     Environment, Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy,
@@ -49,6 +50,10 @@ pub(crate) struct Request {
     pub(crate) existing: Option<Existing>,
     /// When the incident happened.
     pub(crate) incident_at: Option<DateTime<Utc>>,
+    /// The findings that the operator lets pass.
+    pub(crate) accept: Vec<FindingName>,
+    /// The rehearsal that a restore takes over from.
+    pub(crate) promote: Option<Promote>,
     /// Whether scratch is left as it is.
     pub(crate) keep: bool,
     /// Whether it is only looked at what would be done: nobody has to answer for that.
@@ -108,6 +113,7 @@ pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result
         versions: Vec::new(),
         public_jobs: Vec::new(),
         withdrawals: None,
+        promote: request.promote,
     };
     let redactor = request.redactor.clone();
     Ok(World::open(RunId::now(), setting, &request.state, journal, redactor).await?)
@@ -115,10 +121,20 @@ pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result
 
 /// Resolves and compiles; writes nothing.
 pub(crate) async fn prepare(
-    request: Request,
+    mut request: Request,
     journal: Arc<dyn Journal>,
 ) -> Result<Prepared, Refusal> {
     let mut world = open(&request, journal).await?;
+    // A run that goes on may have lost its rehearsal; one that begins needs it.
+    match &world.rehearsed {
+        Some(Err(failure)) => {
+            let failure = failure.clone();
+            world.close().await?;
+            return Err(failure.into());
+        }
+        Some(Ok(rehearsed)) => request.snapshot = Some(rehearsed.snapshot.to_string()),
+        None => {}
+    }
     let (graph, record) = match resolved(&mut world, &request).await {
         Ok(resolved) => resolved,
         Err(refusal) => {
@@ -136,10 +152,15 @@ async fn resolved(
     request: &Request,
 ) -> Result<(RecoveryGraph, RunRequest), Refusal> {
     let git_commit = governance::judge(request, &world.setting.environment).await?;
-    let (mut facts, not_covered) = survey::facts(world, request).await?;
+    let (mut facts, mut not_covered) = survey::facts(world, request).await?;
+    if request.mode == RunMode::Rehearse {
+        not_covered.extend(scope::not_rehearsable(&request.plan));
+    }
     world.setting.versions = versions(&facts);
     world.setting.withdrawals.clone_from(&facts.withdrawals);
     world.redactor.show(world.setting.public());
+    let shown = |name: &FindingName| name.shown(|of| world.redactor.name_of(of));
+    facts.accept = request.accept.iter().map(shown).collect();
     let mut plan = request.plan.clone();
     // A projection of a part would be a lie.
     plan.jobs.retain(|job, _| !not_covered.contains_key(job));
@@ -207,7 +228,9 @@ fn record(
             ("postgis".to_owned(), facts.server.clone()),
         ]
         .into(),
+        promotes: request.promote.map(|promote| promote.run),
         not_covered: Vec::new(),
+        accept: facts.accept.clone(),
         setting: crate::digest::Digest::blake3(b""),
     }
 }

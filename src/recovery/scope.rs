@@ -8,11 +8,43 @@ use super::survey::versions_in_place;
 use super::world::World;
 use crate::canonical::{SnapshotContent, VersionContent, ledger};
 use crate::digest::Digest;
-use crate::model::{Failure, JobId, Zone};
-use crate::plan::{CatalogScope, Facts, Input, LoadedPlan, VersionFacts};
+use crate::model::{Failure, JobId, Sink, Zone};
+use crate::plan::{CatalogScope, Facts, Input, LoadedJob, LoadedPlan, VersionFacts};
 
 /// The jobs that are left out, and why.
 pub(super) type NotCovered = BTreeMap<JobId, String>;
+
+/// The jobs that a rehearsal leaves out: commands that are not said to be rehearsable, and what is
+/// made of them.
+pub(super) fn not_rehearsable(plan: &LoadedPlan) -> NotCovered {
+    let mut left_out = NotCovered::new();
+    for (id, job) in &plan.jobs {
+        if matches!(&job.job.spec.sink, Sink::Command(sink) if !sink.rehearsable) {
+            let why = "its program is not run in a rehearsal: it is not `rehearsable`";
+            left_out.insert(id.clone(), why.to_owned());
+        }
+    }
+    loop {
+        let more = plan.jobs.iter().filter(|(id, _)| !left_out.contains_key(*id));
+        let more: Vec<_> =
+            more.filter_map(|(id, job)| Some((id, made_of(job, &left_out)?))).collect();
+        if more.is_empty() {
+            return left_out;
+        }
+        let why = |of: &JobId| format!("it is made of {of}, which is not run in a rehearsal");
+        left_out.extend(more.into_iter().map(|(id, of)| (id.clone(), why(&of))));
+    }
+}
+
+/// A job among these that a job is made of.
+fn made_of(job: &LoadedJob, among: &NotCovered) -> Option<JobId> {
+    job.job.spec.inputs.iter().find_map(|input| match input {
+        Input::Projection { projection } => {
+            among.contains_key(projection).then(|| projection.clone())
+        }
+        _ => None,
+    })
+}
 
 /// Adds to the facts what stands at the target, and says which jobs are left out all the same.
 pub(super) async fn narrow(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::promote::Promote;
 use crate::access::Public;
 use crate::canonical::{Existing, Filter};
 use crate::model::{DatasetVersionId, JobId, RunMode};
@@ -39,6 +40,9 @@ pub(crate) struct Setting {
     /// The list of withdrawals that the run was planned with.
     #[serde(default)]
     pub(crate) withdrawals: Option<ListFacts>,
+    /// The rehearsal that it takes over from.
+    #[serde(default)]
+    pub(crate) promote: Option<Promote>,
 }
 
 impl Setting {

@@ -67,7 +67,7 @@ pub(crate) fn sign_off(
         return Err(refused(format!("run {run} is a {}, not a rehearsal", receipt.predicate.mode)));
     };
     if let Some(signed) = signed_off(state, run)? {
-        let at = signed.at.format("%Y-%m-%d %H:%MZ");
+        let at = crate::model::moment(signed.at);
         return Err(refused(format!("{} signed {} off at {at}", signed.by, signed.drill)));
     }
     let bytes = std::fs::read(receipt_path(state, run)).map_err(|error| {

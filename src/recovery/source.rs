@@ -7,17 +7,17 @@ use datafusion::execution::SendableRecordBatchStream;
 
 use super::record_evidence::{self, Cites};
 use super::record_labels::{self, Held};
-use super::{GateOutput, World, pins};
+use super::{GateOutput, World, pins, programs};
 use crate::canonical::catalog::{self, Offers};
 use crate::dataset::{self, Counted, Expectation, Session, Wanted};
 use crate::digest::Digest;
 use crate::engine::StepContext;
 use crate::model::{
-    Artifact, Code, Column, ColumnType, DatasetVersion, DatasetVersionId, Failure, Finding,
-    FindingKind, InputRows, JobId, PolicyLabel, Sink, TableSink, TilesSink, Zone,
+    Artifact, Code, Column, ColumnType, CommandRun, CommandSink, DatasetVersion, DatasetVersionId,
+    Failure, Finding, FindingKind, InputRows, JobId, PolicyLabel, Sink, TableSink, TilesSink, Zone,
 };
 use crate::plan::{RebuildParams, ResolvedInput};
-use crate::projection::{graph, tiles};
+use crate::projection::{command, graph, tiles};
 use crate::store::Pin;
 
 /// The rows of a rebuild, and what was found while its inputs were held against the catalog.
@@ -30,6 +30,18 @@ pub(crate) struct Source {
     pub(crate) read: Vec<InputRows>,
     /// What was found wrong with them, and does not block.
     pub(crate) findings: Vec<Finding>,
+    /// What its program did, where the rows are the files of one.
+    pub(crate) ran: Option<CommandRun>,
+    /// What the rows need until they are written.
+    pub(crate) holds: Option<Box<dyn Send>>,
+}
+
+impl Source {
+    /// Rows that are not read out of datasets.
+    fn of(rows: SendableRecordBatchStream) -> Self {
+        let (read, findings) = (Vec::new(), Vec::new());
+        Self { rows, inputs_have_rows: true, read, findings, ran: None, holds: None }
+    }
 }
 
 /// Opens the rows of a rebuild.
@@ -40,6 +52,7 @@ pub(crate) async fn open(
 ) -> Result<Source, Failure> {
     match (&params.sink, &params.query) {
         (Sink::Tiles(sink), _) => from_tables(world, params, sink).await,
+        (Sink::Command(sink), _) => from_program(world, params, sink, cx).await,
         (sink, Some(sql)) => from_datasets(world, params, sink, sql, cx).await,
         (_, None) => {
             Err(Failure::permanent(Code::PlanInvalid, format!("{} has no query", params.job)))
@@ -54,7 +67,18 @@ async fn from_tables(
 ) -> Result<Source, Failure> {
     let pool = world.targets.pool().await?;
     let rows = tiles::tiles_source(pool, sink, &tables(&params.inputs)).await?;
-    Ok(Source { rows, inputs_have_rows: true, read: Vec::new(), findings: Vec::new() })
+    Ok(Source::of(rows))
+}
+
+async fn from_program(
+    world: &Arc<World>,
+    params: &RebuildParams,
+    sink: &CommandSink,
+    cx: &StepContext,
+) -> Result<Source, Failure> {
+    let made = programs::make(world, params, sink, cx).await?;
+    let rows = command::source(&made.files)?;
+    Ok(Source { ran: Some(made.run), holds: Some(made.room), ..Source::of(rows) })
 }
 
 /// The tables that a tile archive is made of.
@@ -116,7 +140,7 @@ async fn from_datasets(
         }
         _ => rows,
     };
-    Ok(Source { rows, inputs_have_rows, read, findings })
+    Ok(Source { inputs_have_rows, read, findings, ..Source::of(rows) })
 }
 
 /// What the catalogs of all versions that a job reads offer as evidence.
@@ -159,7 +183,7 @@ fn wanted_output(params: &RebuildParams) -> dataset::Output {
             let geometries = table.columns.iter().filter(geometry);
             geometries.map(|it| (it.name.clone(), it.srid.unwrap_or(4326))).collect()
         }
-        Sink::Search(_) | Sink::Graph(_) | Sink::Tiles(_) => Vec::new(),
+        Sink::Search(_) | Sink::Graph(_) | Sink::Tiles(_) | Sink::Command(_) => Vec::new(),
     };
     let expect = Expectation {
         job: params.job.to_string(),
@@ -188,7 +212,7 @@ fn refuse(params: &RebuildParams, mut findings: Vec<Finding>) -> Result<Vec<Find
 }
 
 /// All that was verified of the versions whose gates this step waited for, by the names of pins.
-async fn pinned(cx: &StepContext) -> Result<BTreeMap<String, Pin>, Failure> {
+pub(super) async fn pinned(cx: &StepContext) -> Result<BTreeMap<String, Pin>, Failure> {
     let mut all = BTreeMap::new();
     for output in cx.inputs.values() {
         // Proofs of other jobs are among what it waits for, and pin nothing.
@@ -202,7 +226,7 @@ async fn pinned(cx: &StepContext) -> Result<BTreeMap<String, Pin>, Failure> {
 }
 
 /// The pins of the artifacts of a version, by key.
-fn pins_of(
+pub(super) fn pins_of(
     world: &World,
     known: &DatasetVersion,
     pinned: &BTreeMap<String, Pin>,
@@ -215,7 +239,7 @@ fn pins_of(
 }
 
 /// What the catalog says of a version, without what was withdrawn, under the label that counts.
-async fn version_of(
+pub(super) async fn version_of(
     world: &World,
     params: &RebuildParams,
     dataset: &str,

@@ -20,7 +20,7 @@ use crate::digest::Digest;
 use crate::model::{Code, DatasetVersionId, Failure, PolicyLabel, RunMode, Zone};
 use crate::plan::{Environment, Facts, Part, SnapshotFacts, VersionFacts, ZoneFacts};
 use crate::postgres;
-use crate::projection::{graph, postgis, search, tiles};
+use crate::projection::{command, graph, postgis, search, tiles};
 use crate::store::{Store, Walked};
 
 /// A catalog document larger than this is none.
@@ -44,6 +44,7 @@ pub(super) async fn facts(
         scope: scope(&request.filter),
         only: request.only.clone(),
         reprove: request.reprove,
+        accept: Vec::new(),
         keep: request.keep,
         withdrawals: None,
         erased: Vec::new(),
@@ -118,6 +119,7 @@ fn builders() -> BTreeMap<String, u32> {
         ("search", search::BUILDER),
         ("graph", graph::BUILDER),
         ("tiles", tiles::BUILDER),
+        ("command", command::BUILDER),
     ]
     .map(|(kind, builder)| (kind.to_owned(), builder))
     .into()

@@ -11,6 +11,7 @@ use super::graph_server::GraphServer;
 use crate::access::SecretRef;
 use crate::model::{Code, Failure, Sink};
 use crate::postgres::{Cluster, Durability, connect_options, open_pool};
+use crate::projection::command::CommandProjection;
 use crate::projection::files::Files;
 use crate::projection::graph::GraphProjection;
 use crate::projection::postgis::PostgisProjection;
@@ -85,6 +86,7 @@ impl Targets {
                 None => Arc::new(GraphProjection::new(self.files.clone())),
             },
             Sink::Tiles(_) => Arc::new(TilesProjection::new(self.files.clone())),
+            Sink::Command(_) => Arc::new(CommandProjection::new(self.files.clone())),
         })
     }
 

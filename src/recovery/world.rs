@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::graph_server::GraphServer;
 use super::places::{self, Places};
+use super::promote::Rehearsed;
 use super::setting::Setting;
 use super::targets::Targets;
 use crate::access::Redactor;
@@ -41,6 +42,8 @@ pub(crate) struct World {
     pub(crate) redactor: Arc<Redactor>,
     /// What was withdrawn, once it was asked for.
     pub(super) withdrawn: OnceCell<Arc<Withdrawals>>,
+    /// The rehearsal that the run takes over from, or why there is none any more.
+    pub(super) rehearsed: Option<Result<Box<Rehearsed>, Failure>>,
     locks: Mutex<Locks>,
     ledger: OnceCell<ledger::Target>,
 }
@@ -70,6 +73,13 @@ impl World {
             }
             RunMode::Rebuild | RunMode::Rollback => None,
         };
+        let rehearsed = match setting.promote {
+            Some(promote) => {
+                let opened = Rehearsed::open(promote.run, &setting, state, &*journal);
+                Some(Box::pin(opened).await.map(Box::new))
+            }
+            None => None,
+        };
         let projections = places::store(&places.projections)?;
         let targets =
             Targets::new(places.database.clone(), places.graph.clone(), projections, &places.cache);
@@ -88,6 +98,7 @@ impl World {
             journal,
             redactor,
             withdrawn: OnceCell::new(),
+            rehearsed,
             locks: Mutex::default(),
             ledger: OnceCell::new(),
         })
@@ -202,12 +213,22 @@ impl World {
                 tracing::warn!(folder = %spill.display(), %error, "spill folder not removed");
             }
         }
+        if let Some(Ok(rehearsed)) = &self.rehearsed {
+            rehearsed.targets.close().await?;
+        }
         self.targets.close().await?;
         given_back
     }
 
     fn spill_folder(&self) -> PathBuf {
         self.state.join("spill").join(self.run.to_string())
+    }
+
+    /// Canonical stores whose bytes may be nearer than the backup's: those of the rehearsal that
+    /// the run takes over from.
+    pub(crate) fn near(&self) -> Option<&CanonicalStores> {
+        let rehearsed = self.rehearsed.as_ref()?.as_ref().ok()?;
+        Some(&rehearsed.canonical)
     }
 
     /// A folder for what does not fit into memory.

@@ -12,7 +12,7 @@ use super::lines::{line, noun};
 use super::pace::{Pace, whole};
 use super::{eta, words};
 use crate::journal::{Event, EventKind, Listener, RunState, StepPhase, StepState};
-use crate::model::{Board, Reading, StepId};
+use crate::model::{Board, Reading, StepId, size};
 
 /// How often the board is sampled.
 const TICK: Duration = Duration::from_millis(200);
@@ -87,7 +87,7 @@ impl Screen {
             }
         }
         if let Some(text) = line(event, state, &self.board) {
-            self.all.println(text)?;
+            self.all.println(words::wrap(&text, words::WIDTH).join("\n"))?;
         }
         if matches!(event.kind, EventKind::RunFinished { .. }) {
             self.overall.finish_and_clear();
@@ -155,9 +155,9 @@ pub(super) fn step_line(step: &StepState, reading: Option<&Reading>, pace: &Pace
         let of =
             |total: Option<String>| total.map_or(String::new(), |total| format!(" of {total}"));
         if reading.bytes > 0 {
-            let total = of(reading.bytes_total.map(words::bytes));
-            let rate = words::bytes(whole(pace.bytes));
-            parts.push(format!("{}{total}, {rate}/s", words::bytes(reading.bytes)));
+            let total = of(reading.bytes_total.map(size));
+            let rate = size(whole(pace.bytes));
+            parts.push(format!("{}{total}, {rate}/s", size(reading.bytes)));
         }
         if reading.rows > 0 {
             let total = of(reading.rows_total.map(words::count));

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use chrono::{DateTime, Local, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::words;
-use crate::model::{Outcome, RunId, RunMode};
+use crate::model::{Outcome, RunId, RunMode, moment};
 use crate::receipt::Receipt;
 
 /// So many steps are read in a screenful, the longest first.
@@ -130,12 +130,10 @@ pub(crate) fn history(runs: &[Past], trends: &[StepTrend]) -> String {
 }
 
 fn past(text: &mut String, run: &Past) {
-    let local = run.started_at.with_timezone(&Local).format("%H:%M %:z");
-    let started = run.started_at.format("%Y-%m-%d %H:%MZ");
+    let started = moment(run.started_at);
     let outcome = run.outcome.map_or("did not end", Outcome::name);
     let mode = words::mode(run.mode);
-    let _infallible =
-        writeln!(text, "{started} ({local})  {outcome}: {mode} of {}", run.environment);
+    let _infallible = writeln!(text, "{started}  {outcome}: {mode} of {}", run.environment);
     let rto = objective("RTO", run.rto_actual_seconds, run.rto_target_seconds);
     let rpo = objective("RPO", run.rpo_actual_seconds, run.rpo_target_seconds);
     let _infallible = writeln!(text, "  {rto}; {rpo}; {}", words::counted(run.rows, "row"));

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::words;
 use crate::journal::{Ask, Event, EventKind, Listener, RunInfo, RunState, StepState};
-use crate::model::{ApprovedBy, Board, Failure, Outcome, StepId};
+use crate::model::{ApprovedBy, Board, Failure, Outcome, StepId, size};
 
 /// Plain lines for logs of CI jobs and for pipes: one for each thing that happened to a step.
 pub(crate) struct Lines<W> {
@@ -137,7 +137,7 @@ fn counts(step: &StepState, board: &Board) -> String {
     let noun = noun(&step.seed.kind);
     let one = noun.strip_suffix('s').unwrap_or(noun);
     let rows = (rows > 0).then(|| words::counted(rows, one));
-    let bytes = (bytes > 0).then(|| words::bytes(bytes));
+    let bytes = (bytes > 0).then(|| size(bytes));
     let parts: Vec<String> = [rows, bytes, took].into_iter().flatten().collect();
     parts.join(", ")
 }

@@ -26,4 +26,4 @@ pub(crate) use one_line::one_line;
 pub(crate) use summary::summary;
 pub(crate) use text::{TextFields, TextLines};
 pub(crate) use textfile::{Ran, textfile};
-pub(crate) use words::{bytes, count, wrap};
+pub(crate) use words::{count, wrap};

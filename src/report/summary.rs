@@ -1,10 +1,9 @@
 use std::fmt::Write;
 
-use super::words::{self, count, counted, wrap};
-use crate::model::{Finding, Outcome, RunMode};
+use super::words::{self, WIDTH, count, counted, wrap};
+use crate::model::{Finding, FindingName, Outcome, RunMode, size};
 use crate::receipt::{GateLine, Objectives, Predicate, ProjectionLine, Receipt, StepLine};
 
-const WIDTH: usize = 80;
 /// So many lines of one kind are read in ten seconds.
 const MOST: usize = 6;
 
@@ -16,6 +15,7 @@ pub(crate) fn summary(receipt: &Receipt, stored_at: Option<&str>) -> String {
     text.line(&headline(predicate));
     recovered(&mut text, predicate);
     not_recovered(&mut text, predicate);
+    not_taken_over(&mut text, predicate);
     found(&mut text, predicate);
     in_time(&mut text, &predicate.objectives);
     if !predicate.not_covered.is_empty() {
@@ -82,16 +82,22 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
     let moved = &predicate.restored;
     if moved.objects > 0 {
         let objects = counted(moved.objects, "object");
-        let bytes = words::bytes(moved.bytes);
+        let bytes = size(moved.bytes);
         let (restored, kept) = (count(moved.restored), count(moved.kept));
         text.line(&format!("  {objects} ({bytes}): {restored} restored, {kept} there already"));
+    }
+    if moved.promoted > 0 {
+        let promoted = counted(moved.promoted, "object");
+        text.line(&format!("  {promoted} of them out of the rehearsal, not the backup"));
     }
     if moved.displaced > 0 {
         let displaced = counted(moved.displaced, "object");
         text.line(&format!("  {displaced} with other content put aside in .coppice/displaced"));
     }
     let open = predicate.gates.iter().filter(|gate| gate.open).count();
-    text.line(&format!("  {open} of {} gates open", predicate.gates.len()));
+    if !predicate.gates.is_empty() {
+        text.line(&format!("  {open} of {} gates open", predicate.gates.len()));
+    }
     let good = |line: &&ProjectionLine| line.outcome.is_good() && line.live;
     let live: Vec<&ProjectionLine> = predicate.projections.iter().filter(good).collect();
     let all = predicate.projections.len();
@@ -129,6 +135,19 @@ fn not_recovered(text: &mut Text, predicate: &Predicate) {
     text.list(failed.into_iter());
 }
 
+/// Of a promotion: what was built again, and why.
+fn not_taken_over(text: &mut Text, predicate: &Predicate) {
+    let why = |line: &ProjectionLine| {
+        let why = line.promotion.as_ref()?.why_not.as_ref()?;
+        Some(format!("{:<28} {why}", line.job))
+    };
+    let lines: Vec<_> = predicate.projections.iter().filter_map(why).collect();
+    if let (Some(run), false) = (predicate.promotes, lines.is_empty()) {
+        text.head(&format!("Built again, not taken over from {run}"));
+        text.list(lines.into_iter());
+    }
+}
+
 /// Follows what blocks a projection to the step that failed.
 fn why(line: &ProjectionLine, predicate: &Predicate) -> String {
     let word = if line.outcome.is_good() { "not live" } else { line.outcome.name() };
@@ -145,7 +164,9 @@ fn why(line: &ProjectionLine, predicate: &Predicate) -> String {
 }
 
 fn shut(gate: &GateLine) -> String {
-    format!("gate {} is shut: {}", gate.id, gate.evidence)
+    // The failure of the gate says the same.
+    let said = format!("gate {} is shut: ", gate.id);
+    format!("{said}{}", gate.evidence.strip_prefix(&said).unwrap_or(&gate.evidence))
 }
 
 fn is_gate(step: &StepLine, predicate: &Predicate) -> bool {
@@ -163,7 +184,7 @@ fn found(text: &mut Text, predicate: &Predicate) {
     if predicate.findings.is_empty() {
         return;
     }
-    text.head(&format!("Findings: {blocking} that block, {warning} that warn"));
+    text.head(&format!("Findings: {blocking} blocking, {warning} warning"));
     text.list(predicate.findings.iter().map(finding_line));
 }
 
@@ -171,7 +192,11 @@ fn finding_line(finding: &Finding) -> String {
     let place = finding.key.clone().unwrap_or_else(|| {
         finding.dataset_version_id.as_ref().map(ToString::to_string).unwrap_or_default()
     });
-    let word = if finding.blocks() { "blocks" } else { "warns" };
+    let word = match (finding.blocks(), &finding.accepted) {
+        (true, _) => "blocks",
+        (false, None) => "warns",
+        (false, Some(_)) => "accepted",
+    };
     format!("{word:<6} {} {place}", finding.kind.name())
 }
 
@@ -204,6 +229,12 @@ fn next(predicate: &Predicate) -> Vec<String> {
     let mut steps: Vec<String> = Vec::new();
     let blocking = predicate.findings.iter().filter(|finding| finding.blocks());
     steps.extend(blocking.map(|finding| finding.hint.clone()));
+    steps.extend(predicate.findings.iter().filter_map(|one| waiver(one, &predicate.findings)));
+    let unmet = predicate.accepted.iter().filter(|one| !one.met);
+    steps
+        .extend(unmet.map(|one| {
+            format!("{} let nothing pass: none, or several, are named so", one.finding)
+        }));
     let failures = predicate.steps.iter().filter_map(|step| step.failure.as_ref());
     steps.extend(failures.filter_map(|failure| failure.hint.clone()));
     let mut seen = std::collections::BTreeSet::new();
@@ -227,6 +258,15 @@ fn next(predicate: &Predicate) -> Vec<String> {
         }
     }
     steps
+}
+
+/// How a finding is let pass that may be, where its name may be said.
+fn waiver(finding: &Finding, all: &[Finding]) -> Option<String> {
+    let like = |other: &&Finding| (other.kind, &other.key) == (finding.kind, &finding.key);
+    let alone = all.iter().filter(|other| other.blocks()).filter(like).count() == 1;
+    let name = FindingName::of(finding, alone)?.to_string();
+    let said = !name.contains("hidden:");
+    said.then(|| format!("or, where it is known to be harmless: --accept '{name}' --reason TEXT"))
 }
 
 /// A rehearsal's scratch is gone by now.

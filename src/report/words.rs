@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::model::RunMode;
 
+/// What a terminal shows at least.
+pub(crate) const WIDTH: usize = 80;
+
 /// A count with commas: `1,204`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -21,19 +24,6 @@ pub(crate) fn count(number: u64) -> String {
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", count(number))
-}
-
-/// Bytes in powers of 1,024: `512 B`, `1.2 GiB`.
-pub(crate) fn bytes(number: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if number < 1024 {
-        return format!("{number} B");
-    }
-    // Tenths in whole numbers: no rounding up to a unit that is not reached.
-    let power = number.ilog2() / 10;
-    let unit = 1_u128 << (10 * power);
-    let tenths = u128::from(number) * 10 / unit;
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
 }
 
 /// A time in two units: `3.1 s`, `4 min 12 s`, `2 h 3 min`, `1 d 4 h`.
@@ -102,15 +92,6 @@ mod tests {
         let counts = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")];
         for (number, text) in counts {
             assert_eq!(count(number), text);
-        }
-        let sizes = [
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_048_575, "1023.9 KiB"),
-            (u64::MAX, "15.9 EiB"),
-        ];
-        for (number, text) in sizes {
-            assert_eq!(bytes(number), text);
         }
         let times = [
             (3_140, "3.1 s"),

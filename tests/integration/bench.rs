@@ -63,6 +63,19 @@ impl Ended {
 }
 
 /// A folder with a platform, a plan and a state directory.
+/// What a person saw on a terminal.
+#[derive(serde::Deserialize)]
+pub(crate) struct Seen {
+    /// The exit code.
+    pub(crate) exit: i32,
+    /// The lines, those that scrolled away too.
+    pub(crate) screen: Vec<String>,
+    /// How many answers were asked for and typed.
+    pub(crate) typed: usize,
+    /// Whether anything had a colour.
+    pub(crate) colours: bool,
+}
+
 pub(crate) struct Bench {
     dir: TempDir,
     /// Variables of the environment in which `coppice` runs.
@@ -142,6 +155,18 @@ impl Bench {
     /// Runs `coppice` to its end with its log at a level.
     pub(crate) fn logged(&self, level: &str, args: &[&str]) -> Ended {
         Ended::of(&self.command(args).env("COPPICE_LOG", level).output().unwrap())
+    }
+
+    /// Runs `coppice` on a terminal of 80 columns, where somebody types the answers.
+    pub(crate) fn on_terminal(&self, answers: &[&str], args: &[&str]) -> Seen {
+        let program = repository().join("tests/integration/terminal.py");
+        let mut command = Command::new(interpreter());
+        command.arg(program).args(["80", "40", &serde_json::to_string(answers).unwrap()]);
+        command.arg(env!("CARGO_BIN_EXE_coppice")).args(args).args(["--state", &self.at("state")]);
+        command.current_dir(self.dir.path()).env_remove("COPPICE_ENV").env("NO_COLOR", "1");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Starts `coppice` and leaves it running.
@@ -286,10 +311,14 @@ pub(crate) fn find_all(folder: &Path) -> Vec<PathBuf> {
 
 /// Runs a Python program with the independent readers that set-up installs; gives its JSON.
 pub(crate) fn python(program: &str, args: &[&str]) -> Value {
-    let interpreter = repository().join("target/venv/bin/python");
+    let interpreter = interpreter();
     let output = Command::new(&interpreter).arg("-c").arg(program).args(args).output();
     let output =
         output.unwrap_or_else(|e| panic!("{}: {e}; run `make setup`", interpreter.display()));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn interpreter() -> PathBuf {
+    repository().join("target/venv/bin/python")
 }

@@ -8,6 +8,7 @@
     reason = "tests say what they demand by panicking"
 )]
 
+mod accept;
 mod answer_key;
 mod architecture;
 mod bad_rows;
@@ -16,19 +17,24 @@ mod by_hand;
 mod commands;
 mod cutover;
 mod damage;
+mod deploy;
 mod drift;
 mod fence;
 mod generated;
 mod graph_server;
+mod image;
 mod incident;
 mod interrupted;
 mod ledger;
 mod preview;
+mod programs;
+mod promote;
 mod rehearsal;
 mod reindex;
 mod scheduled;
 mod secrecy;
 mod server;
+mod sessions;
 mod shared_journal;
 mod sibling;
 mod snapshots;

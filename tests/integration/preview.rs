@@ -95,7 +95,7 @@ fn a_preview_tells_what_a_restore_then_does_and_writes_nothing() {
     let changes = damaged["diff"]["changes"].as_array().unwrap();
     let jobs: Vec<_> = changes.iter().map(|one| (&one["what"], &one["name"])).collect();
     assert!(jobs.contains(&(&"job".into(), &"postgis/places".into())), "{jobs:?}");
-    assert!(text.contains("replace 1 (706 B)"), "{text}");
+    assert!(text.contains("replace 1 (723 B)"), "{text}");
     assert!(text.contains("  job postgis/places"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(back.contains("blocked: "), "{back}");

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use crate::bench::{Bench, erased, found, repository};
 
-const JOBS: [&str; 13] = [
+const JOBS: [&str; 15] = [
     "graph/kansas",
     "postgis/airports",
     "postgis/counties",
+    "postgis/county_centers",
+    "postgis/county_lines",
     "postgis/earthquakes",
     "postgis/flights",
     "postgis/places",

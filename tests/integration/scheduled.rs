@@ -54,7 +54,7 @@ fn a_quiet_rehearsal_says_one_line_and_tells_monitoring_and_ci() {
     for suite in ["gates", "steps", "projections"] {
         assert_eq!(told["suites"][suite]["failed"], Value::Array(vec![]), "{told:#}");
     }
-    assert_eq!(told["suites"]["projections"]["tests"], 13);
+    assert_eq!(told["suites"]["projections"]["tests"], 15);
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn zones_may_live_in_stores_of_their_own() {
     };
     let zones = ["--from", "audit=audit-origin", "--from", "catalog=catalog-origin"];
     let sealed = snapshot(&zones).expect(0).json();
-    assert_eq!(sealed["objects"], 196, "{sealed:#}");
+    assert_eq!(sealed["objects"], 222, "{sealed:#}");
     assert_eq!(snapshot(&zones).expect(0).json()["objects_copied"], 0);
     bench.json(&["verify", BACKUP]).expect(0);
 
@@ -211,7 +211,7 @@ fn zones_may_live_in_stores_of_their_own() {
     let with_plan = [&against[..], &["--plan", "plans/kansas.yaml", "--env", "dev"]].concat();
     let verified = bench.json(&with_plan).expect(1).json();
     // All but the one that was withdrawn, which is all that is told.
-    assert_eq!(verified["objects_checked"], 195, "{verified:#}");
+    assert_eq!(verified["objects_checked"], 221, "{verified:#}");
     assert_eq!(verified["findings"].as_array().unwrap().len(), 1, "{verified:#}");
     assert_eq!(verified["findings"][0]["kind"], "withdrawn", "{verified:#}");
     // Without its zones the store is not whole.

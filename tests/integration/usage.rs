@@ -134,3 +134,15 @@ fn a_readiness_check_changes_nothing_and_fails_closed() {
     assert_eq!(probe(&blind, "state")["ok"], false, "{blind:#}");
     assert_eq!(probe(&blind, "snapshot")["ok"], true, "{blind:#}");
 }
+
+#[test]
+fn a_wrong_command_line_is_a_document_where_one_is_asked_for() {
+    let bench = Bench::new();
+    let refused = bench.json(&["rehearse", "plans/kansas.yaml", "--evn", "dev"]).expect(2).json();
+    assert_eq!(refused["error"]["code"], "usage", "{refused:#}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("--evn"), "{refused:#}");
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("Usage:"), "{refused:#}");
+    let text = bench.run(&["rehearse", "plans/kansas.yaml", "--evn", "dev"]).expect(2);
+    assert!(text.stdout.is_empty() && text.stderr.contains("--evn"), "{}", text.stderr);
+    assert!(bench.run(&["rehearse", "--help"]).expect(0).stdout.contains("Usage:"));
+}

@@ -110,6 +110,22 @@ impl Redactor {
         state.stand_in(key)
     }
 
+    /// What another program said of a job, for the owner alone where it may quote what is not
+    /// public.
+    pub(crate) fn words(&self, job: &JobId, said: &str) -> String {
+        let mut state = self.state();
+        let mut new = BTreeMap::new();
+        let shown = if said.trim().is_empty() {
+            String::new()
+        } else if state.public.has_job(job) {
+            state.text(said, &mut new)
+        } else {
+            state.hide(said, &mut new)
+        };
+        state.remember(new);
+        shown
+    }
+
     /// Hides what findings name.
     pub(crate) fn findings(&self, findings: Vec<Finding>) -> Vec<Finding> {
         let mut state = self.state();
@@ -339,6 +355,15 @@ mod tests {
         assert_eq!(redactor.failure(touched(&shut), ours.clone()), ours);
         assert!(!redactor.may_log("sqlx::postgres::notice"));
         assert!(redactor.may_log("object_store::client"));
+    }
+
+    #[test]
+    fn what_a_program_says_of_data_that_are_not_public_is_for_their_owner() {
+        let redactor = redactor();
+        let of = |job: &str| redactor.words(&job.parse().unwrap(), "3 nests at 38.21\n");
+        assert_eq!(of("postgis/places"), "3 nests at 38.21\n");
+        assert!(of("command/nests").starts_with("hidden:"), "{}", of("command/nests"));
+        assert_eq!(redactor.words(&"command/nests".parse().unwrap(), "\n"), "");
     }
 
     #[test]

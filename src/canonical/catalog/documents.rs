@@ -5,10 +5,7 @@ use serde_json::Value;
 
 use super::rdf::Rdf;
 use crate::canonical::json;
-use crate::model::{DatasetVersionId, Finding, FindingKind};
-
-/// What is expected of a document first of all: else nothing of it can be verified.
-pub(crate) const PARSES: &str = "a document that parses";
+use crate::model::{DatasetVersionId, Finding, FindingKind, PARSES};
 
 /// What a document is for, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

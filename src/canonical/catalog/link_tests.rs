@@ -293,6 +293,21 @@ async fn the_platforms_own_documents_keep_their_formats() {
         let place = pointer.split('/').nth(1).unwrap();
         assert!(found.iter().any(|one| one.hint.contains(place)), "{path}{pointer}: {found:#?}");
     }
+    for (zone, path, own) in [
+        ("processed", "checksums.json", "kfm_checksums_version"),
+        ("releases", "release.json", "kfm_release_version"),
+    ] {
+        let first = |version: Option<Value>| {
+            changed(zone, path, |document| {
+                let members = document.as_object_mut().unwrap();
+                members.remove(own).unwrap();
+                members.extend(version.map(|it| ("version".to_owned(), it)));
+            })
+        };
+        assert_eq!(kinds(&first(Some(json!(1))).await), [], "{path}");
+        assert!(kinds(&first(Some(json!(2))).await).contains(&K::SchemaInvalid), "{path}");
+        assert!(kinds(&first(None).await).contains(&K::SchemaInvalid), "{path}");
+    }
     let mut bench = Bench::new().await;
     let report = bench.key("processed", "qa/validation_report.json");
     bench.platform.edit(&report, |_| "{".to_owned());

@@ -44,7 +44,7 @@ mod tests;
 
 pub(crate) use check::{Digests, check};
 pub(crate) use describe::describe;
-pub(crate) use documents::{Documents, PARSES};
+pub(crate) use documents::Documents;
 pub(crate) use error::CatalogError;
 pub(crate) use formats::Format;
 pub(crate) use load::{Known, labels, read_version, versions};

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::CatalogError;
-use super::documents::PARSES;
 use super::formats::Format;
 use super::parts::Listed;
 use super::schema::Schemas;
 use crate::digest::{Algorithm, BothDigests};
-use crate::model::{Finding, FindingKind};
+use crate::model::{Finding, FindingKind, PARSES};
 
 /// Holds the objects of `raw/<dataset>/<acquisition>/` against their manifest. `objects` are all
 /// that lie there, the manifest among them; of what cannot be read nothing more is said.

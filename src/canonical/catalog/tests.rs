@@ -117,7 +117,7 @@ pub(super) const ITEM: &str = "stac/items/ks_populated_places.json";
 #[tokio::test]
 async fn the_fixture_holds_together() {
     let bench = Bench::new().await;
-    assert_eq!(bench.versions.len(), 12);
+    assert_eq!(bench.versions.len(), 14);
     let held_back = bench.versions.iter().filter(|known| !known.released);
     let held_back: Vec<_> = held_back.map(|known| known.dataset.as_str()).collect();
     assert_eq!(held_back, ["ks_earthquakes", PLACES], "one embargoed, one superseded");
@@ -131,6 +131,8 @@ async fn a_version_is_read_as_the_catalog_says() {
         ("ks_airports", 334, 2, PolicyLabel::Public),
         ("ks_counties", 105, 2, PolicyLabel::Public),
         ("ks_county_adjacency", 281, 1, PolicyLabel::Public),
+        ("ks_county_centers", 105, 1, PolicyLabel::Public),
+        ("ks_county_lines", 263, 1, PolicyLabel::Public),
         ("ks_earthquakes", 12, 2, PolicyLabel::Embargoed),
         ("ks_flights_2001_ict", 8057, 1, PolicyLabel::Public),
         (PLACES, 201, 2, PolicyLabel::Public),

@@ -65,6 +65,9 @@ impl Restore<'_> {
             Fate::Conflict => return Ok(Outcome::Conflict),
             fate => fate == Fate::Replace,
         };
+        if !there && self.is_published_near(store, entry).await? {
+            return Ok(Outcome::Near);
+        }
         // What is wrong with the blob is found before anything at the target is moved.
         let bytes = match self.backup.object(entry).await {
             Ok(bytes) => bytes,
@@ -81,6 +84,31 @@ impl Restore<'_> {
                 let kind = FindingKind::Unreadable;
                 Ok(Outcome::Found(finding(kind, entry, error.in_full(), UNREADABLE)))
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Publishes what is nearer than the backup, where it is what the manifest says. Whatever is
+    /// wrong with it, the backup is asked then.
+    async fn is_published_near(&self, store: &Store, entry: &Entry) -> Result<bool, StoreError> {
+        let Some(near) = self.near else { return Ok(false) };
+        let broken = Broken::default();
+        let bytes = match near.of_key(&entry.key).stream(&entry.key, None).await {
+            Ok(Some((meta, bytes))) if meta.size == entry.size => {
+                self.watched(bytes, broken.clone())
+            }
+            _ => return Ok(false),
+        };
+        let expected = Expected { digest: entry.digest, size: entry.size };
+        let attributes = entry.attributes();
+        let published =
+            store.publish_as(&entry.key, bytes, &expected, &attributes, OnConflict::Keep).await;
+        if broken.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(false);
+        }
+        match published {
+            Ok(Published::Written) => Ok(true),
+            Ok(_) => Ok(false),
             Err(error) => Err(error),
         }
     }

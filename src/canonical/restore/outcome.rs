@@ -27,6 +27,9 @@ pub(crate) struct RestoredShard {
     pub(crate) kept: u64,
     /// How many had another content and were copied aside.
     pub(crate) displaced: u64,
+    /// How many of those written had bytes that were nearer than the backup.
+    #[serde(default)]
+    pub(crate) near: u64,
     /// How many the caller held back.
     pub(crate) held_back: u64,
     /// The keys with another content in a place that may change; nothing was written there.
@@ -43,6 +46,7 @@ impl RestoredShard {
         self.restored += other.restored;
         self.kept += other.kept;
         self.displaced += other.displaced;
+        self.near += other.near;
         self.held_back += other.held_back;
         self.conflicts.extend(other.conflicts);
         self.findings.extend(other.findings);

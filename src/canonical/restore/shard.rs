@@ -13,6 +13,9 @@ use crate::model::{Failure, Finding, Meter, RunId};
 pub(crate) struct Restore<'a> {
     /// Where the snapshot is.
     pub(crate) backup: &'a BackupStore,
+    /// Where bytes may be nearer than in the backup: what was restored before, for a rehearsal.
+    /// Nothing is believed of it that its digest does not prove.
+    pub(crate) near: Option<&'a CanonicalStores>,
     /// Where the objects go.
     pub(crate) stores: &'a CanonicalStores,
     /// Which are meant.
@@ -35,7 +38,11 @@ pub(crate) struct Restore<'a> {
 
 /// What became of one object.
 pub(super) enum Outcome {
-    Restored { displaced: Option<Finding> },
+    Restored {
+        displaced: Option<Finding>,
+    },
+    /// Written with bytes that were nearer than the backup.
+    Near,
     Kept,
     Conflict,
     Found(Finding),
@@ -81,6 +88,11 @@ impl Restore<'_> {
                     done.bytes += entry.size;
                     done.displaced += u64::from(displaced.is_some());
                     done.findings.extend(displaced);
+                }
+                Outcome::Near => {
+                    done.restored += 1;
+                    done.near += 1;
+                    done.bytes += entry.size;
                 }
                 Outcome::Kept => done.kept += 1,
                 Outcome::Conflict => done.conflicts.push(entry.key),

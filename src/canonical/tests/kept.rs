@@ -47,6 +47,7 @@ async fn what_a_store_keeps_of_an_object_is_restored_with_it() {
     let manifest = backup.manifest(&again.snapshot).await.unwrap();
     assert_eq!(manifest.shards, backup.manifest(&sealed.snapshot).await.unwrap().shards);
     let restore = Restore {
+        near: None,
         backup: &backup,
         stores: &to,
         filter: &Filter::default(),
@@ -77,6 +78,7 @@ async fn what_stood_there_is_put_aside_once_even_if_a_try_was_killed_before_it_w
     let (backup, stores) = (scene.backup().await, scene.stores("canonical"));
     let (filter, meter, run) = (Filter::default(), Meter::default(), RunId::now());
     let restore = Restore {
+        near: None,
         backup: &backup,
         stores: &stores,
         filter: &filter,

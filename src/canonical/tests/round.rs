@@ -148,6 +148,7 @@ async fn a_filter_and_a_held_back_version_stay_out() {
     let stores = scene.stores("target");
     let filter = Filter { datasets: ["d".to_owned()].into(), ..Filter::default() };
     let restore = Restore {
+        near: None,
         backup: &backup,
         stores: &stores,
         filter: &filter,

@@ -109,6 +109,7 @@ impl Scene {
         let (backup, manifest) = (self.backup().await, self.manifest(snapshot).await);
         let (stores, filter, meter) = (self.stores(place), Filter::default(), Meter::default());
         let restore = Restore {
+            near: None,
             backup: &backup,
             stores: &stores,
             filter: &filter,

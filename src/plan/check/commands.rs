@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
+use super::variables;
 use crate::model::RunMode;
-use crate::plan::secrets::{is_reference, is_sensitive};
 use crate::plan::source::Source;
-use crate::plan::{CommandSpec, OptionValue, Problem};
+use crate::plan::{CommandSpec, Problem};
 
 /// What is wrong with the commands at a place of a plan.
 pub(super) fn commands(source: &Source, at: &str, all: &[CommandSpec]) -> Vec<Problem> {
@@ -31,16 +31,8 @@ pub(super) fn commands(source: &Source, at: &str, all: &[CommandSpec]) -> Vec<Pr
             say("modes", "a rehearsal runs no such command".to_owned(), hint);
         }
         for (variable, value) in &command.env {
-            match value {
-                OptionValue::Secret { secret } if !is_reference(secret) => {
-                    let hint = "write env:NAME or file:PATH; if a secret stood here, change it";
-                    say("env", format!("`{variable}`: expected a reference to a secret"), hint);
-                }
-                OptionValue::Plain(_) if is_sensitive(variable) => {
-                    let hint = "write `{ secret: env:NAME }`, never the secret itself";
-                    say("env", format!("`{variable}` looks like a secret"), hint);
-                }
-                _ => {}
+            if let Some((message, hint)) = variables::wrong(variable, value) {
+                say("env", message, hint);
             }
         }
     }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
-use super::{reading, sinks};
+use super::{programs, reading, sinks};
 use crate::model::{JobId, Sink};
 use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
@@ -43,6 +43,7 @@ pub(in crate::plan) fn jobs(
         problems.extend(check.problems);
         problems.extend(sinks::sink(id, job, &jobs));
         problems.extend(reading::reading(job));
+        problems.extend(programs::program(job, plan));
     }
     problems.extend(cycles(&jobs));
     problems.extend(targets(&jobs));
@@ -66,24 +67,29 @@ impl Check<'_> {
         self.problems.push(self.job.source.problem(path, message).hint(hint));
     }
 
-    fn makes_tiles(&self) -> bool {
-        matches!(self.job.job.spec.sink, Sink::Tiles(_))
+    fn sink(&self) -> &Sink {
+        &self.job.job.spec.sink
     }
 
     fn form(&mut self) {
         let spec = &self.job.job.spec;
-        let kind = sinks::kind(&spec.sink);
+        let kind = spec.sink.kind();
         if self.id.kind() != kind {
             let message = format!("the name says `{}`, the sink `{kind}`", self.id.kind());
             let hint = format!("call it `{kind}/{}`", self.id.name());
             self.say("metadata/name", message, Some(hint));
         }
         match &spec.query {
-            Some(_) if self.makes_tiles() => {
-                let hint = "tiles are made out of the tables that `layers` name".to_owned();
-                self.say("spec/query", "tiles have no query", Some(hint));
+            Some(_) if !spec.sink.has_query() => {
+                let (message, hint) = if matches!(spec.sink, Sink::Command(_)) {
+                    ("a command has no query", "its `program` reads the inputs itself")
+                } else {
+                    let hint = "tiles are made out of the tables that `layers` name";
+                    ("tiles have no query", hint)
+                };
+                self.say("spec/query", message, Some(hint.to_owned()));
             }
-            None if !self.makes_tiles() => {
+            None if spec.sink.has_query() => {
                 let hint = "give SQL, or the name of a `.sql` file beside the job".to_owned();
                 self.say("spec", "field `query` is missing", Some(hint));
             }
@@ -123,7 +129,7 @@ impl Check<'_> {
     }
 
     fn table(&mut self, at: &str, name: &str, aliased: bool) {
-        if self.makes_tiles() {
+        if matches!(self.sink(), Sink::Tiles(_)) {
             let hint = "name the postgis job that holds the dataset".to_owned();
             self.say(at, "tiles are made out of projections", Some(hint));
         } else if !sinks::is_identifier(name) || name.starts_with("catalog_") {
@@ -137,15 +143,27 @@ impl Check<'_> {
 
     fn projection(&mut self, at: &str, projection: &JobId) {
         let at = format!("{at}/projection");
-        if !self.jobs.contains_key(projection) {
+        let Some(from) = self.jobs.get(projection) else {
             if self.complete {
                 let known = self.jobs.keys().map(JobId::as_str);
                 let hint = did_you_mean(projection.as_str(), known);
                 self.say(&at, format!("no job named `{projection}`"), hint);
             }
-        } else if !self.makes_tiles() {
-            let hint = "a query reads datasets and catalogs; name the datasets".to_owned();
-            self.say(&at, "only tiles are made out of projections", Some(hint));
+            return;
+        };
+        let is_table = matches!(from.job.spec.sink, Sink::Postgis(_));
+        match self.sink() {
+            Sink::Command(_) if is_table => {
+                let hint = "name the datasets of that job, or a job that publishes files";
+                let message = format!("`{projection}` fills a table, and a command reads files");
+                self.say(&at, message, Some(hint.to_owned()));
+            }
+            Sink::Tiles(_) | Sink::Command(_) => {}
+            _ => {
+                let hint = "a query reads datasets and catalogs; name the datasets".to_owned();
+                let message = "only tiles and commands are made out of projections";
+                self.say(&at, message, Some(hint));
+            }
         }
     }
 }

@@ -4,8 +4,10 @@ mod commands;
 mod environments;
 mod jobs;
 mod places;
+mod programs;
 mod reading;
 mod sinks;
+mod variables;
 
 pub(super) use environments::plan;
 pub(super) use jobs::jobs;

@@ -168,6 +168,15 @@ fn secrets(plan: &RecoveryPlan, source: &Source) -> Vec<Problem> {
     problems
 }
 
+/// The target that a secret opens, where it does.
+pub(super) fn opens(plan: &RecoveryPlan, secret: &str) -> Option<String> {
+    plan.spec.environments.iter().find_map(|(name, environment)| {
+        let all = references(environment);
+        let (field, _) = all.into_iter().find(|(_, known)| *known == secret)?;
+        Some(format!("{field} of `{name}`"))
+    })
+}
+
 /// The secrets that open what an environment writes to.
 fn references(environment: &Environment) -> Vec<(String, &str)> {
     let mut found = Vec::new();

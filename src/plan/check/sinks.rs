@@ -20,16 +20,6 @@ const GEOMETRIES: [&str; 8] = [
     "GeometryCollection",
 ];
 
-/// The projection kind of a sink: what stands before the slash in the job's name.
-pub(super) fn kind(sink: &Sink) -> &'static str {
-    match sink {
-        Sink::Postgis(_) => "postgis",
-        Sink::Search(_) => "search",
-        Sink::Graph(_) => "graph",
-        Sink::Tiles(_) => "tiles",
-    }
-}
-
 /// Whether a name needs no quotes in SQL and fits PostgreSQL's 63 bytes.
 pub(super) fn is_identifier(name: &str) -> bool {
     let mut chars = name.chars();
@@ -41,12 +31,14 @@ pub(super) fn is_identifier(name: &str) -> bool {
 /// What is wrong in a job's sink.
 pub(super) fn sink(id: &JobId, job: &LoadedJob, jobs: &BTreeMap<JobId, LoadedJob>) -> Vec<Problem> {
     let mut check =
-        Check { job, problems: Vec::new(), at: format!("spec/sink/{}", kind(&job.job.spec.sink)) };
+        Check { job, problems: Vec::new(), at: format!("spec/sink/{}", job.job.spec.sink.kind()) };
     match &job.job.spec.sink {
         Sink::Postgis(sink) => check.table(sink),
         Sink::Tiles(sink) => check.tiles(id, sink, jobs),
         Sink::Search(sink) => check.profile("search_profile_version", sink.search_profile_version),
         Sink::Graph(sink) => check.profile("graph_profile_version", sink.graph_profile_version),
+        // What is run, and with what, is judged with its files.
+        Sink::Command(_) => {}
     }
     check.problems
 }

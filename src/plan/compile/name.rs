@@ -25,10 +25,15 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
         Sink::Search(sink) => (sink.search_profile_version, false),
         Sink::Graph(sink) => (sink.graph_profile_version, false),
         Sink::Tiles(sink) => (sink.tile_profile_version, true),
+        Sink::Command(sink) => (sink.command_profile_version, false),
+    };
+    let sink = match &job.sink {
+        Sink::Command(sink) => Sink::Command(sink.decisive()),
+        sink => sink.clone(),
     };
     let mut name = json!({
         "format": GENERATION_FORMAT,
-        "job": { "name": job.id, "sink": job.sink },
+        "job": { "name": job.id, "sink": sink },
         "sql": job.query,
         "inputs": inputs,
         "labels": labels,
@@ -39,6 +44,10 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
     // What is not said is not named, so that a generation keeps its name.
     if !job.on_bad_row.is_refuse() {
         name["on_bad_row"] = serde_json::to_value(job.on_bad_row)?;
+    }
+    if !job.files.is_empty() {
+        let files = job.files.iter().map(|(name, file)| (name, file.digest));
+        name["files"] = serde_json::to_value(files.collect::<BTreeMap<_, _>>())?;
     }
     if let Some(edition) = facts.editions.get(&job.id) {
         name["edition"] = json!(edition);

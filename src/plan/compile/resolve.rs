@@ -8,7 +8,8 @@ use crate::digest::Digest;
 use crate::model::{Audience, DatasetVersionId, JobId, OnBadRow, PolicyLabel, Sink, strictest};
 use crate::plan::hint::did_you_mean;
 use crate::plan::{
-    CatalogScope, Expect, Facts, Input, LoadedJob, LoadedPlan, Problem, ResolvedInput, VersionFacts,
+    CatalogScope, Expect, Facts, Input, LoadedJob, LoadedPlan, PinnedFile, Problem, ResolvedInput,
+    VersionFacts, paths,
 };
 
 /// A job with nothing left to choose.
@@ -22,6 +23,8 @@ pub(super) struct ResolvedJob {
     pub(super) audience: Audience,
     pub(super) expect: Expect,
     pub(super) on_bad_row: OnBadRow,
+    /// The files that its program brings along.
+    pub(super) files: BTreeMap<String, PinnedFile>,
     /// The jobs that it reads.
     pub(super) needs: Vec<JobId>,
     /// All dataset versions that it is derived from, through other jobs too.
@@ -45,7 +48,7 @@ impl ResolvedJob {
         let spec = &job.job.spec;
         let audience = spec.audience.unwrap_or(match spec.sink {
             Sink::Search(_) | Sink::Tiles(_) => Audience::Public,
-            Sink::Postgis(_) | Sink::Graph(_) => Audience::Governed,
+            Sink::Postgis(_) | Sink::Graph(_) | Sink::Command(_) => Audience::Governed,
         });
         Self {
             id: id.clone(),
@@ -57,6 +60,7 @@ impl ResolvedJob {
             audience,
             expect: spec.expect.clone(),
             on_bad_row: spec.on_bad_row,
+            files: BTreeMap::new(),
             needs: needs(job).cloned().collect(),
             versions: BTreeMap::new(),
             label: None,
@@ -142,6 +146,7 @@ fn one(
 ) -> Result<ResolvedJob, Vec<Problem>> {
     let spec = &job.job.spec;
     let mut resolved = ResolvedJob::bare(id, job);
+    resolved.files = pinned(job, plan);
     let (mut problems, mut complete) = (Vec::new(), true);
     for (index, input) in spec.inputs.iter().enumerate() {
         match input {
@@ -195,6 +200,15 @@ fn one(
     resolved.generation = name::generation(&resolved, facts)
         .map_err(|error| vec![Problem::of_file(&job.file, error.to_string())])?;
     Ok(resolved)
+}
+
+/// The files that a job's program brings along, by their content.
+fn pinned(job: &LoadedJob, plan: &LoadedPlan) -> BTreeMap<String, PinnedFile> {
+    let pin = |(name, file): (&String, &String)| {
+        let digest = Digest::blake3(plan.files.get(file)?);
+        Some((name.clone(), PinnedFile { path: paths::beside(&plan.file, file), digest }))
+    };
+    job.beside.iter().filter_map(pin).collect()
 }
 
 fn inherit(job: &mut ResolvedJob, version: &VersionFacts, facts: &Facts) {

@@ -1,6 +1,8 @@
+use std::fmt::Write as _;
+
 use super::steps::{After, Steps, ended, id, segment, succeeded};
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, Zone};
+use crate::model::{DatasetVersionId, Zone, size};
 use crate::plan::{
     Facts, GateParams, Part, PlanSpec, RestoreObjectsParams, SnapshotFacts, StepKind,
     VerifyCatalogParams, VerifyLedgerParams, VerifyObjectsParams, VerifyVersionParams, When,
@@ -58,7 +60,7 @@ pub(super) fn recover(steps: &mut Steps, spec: &PlanSpec, facts: &Facts, from: &
     ];
     after.extend(steps.each(When::Ended, |step| step.kind == StepKind::VerifyVersion));
     let every = facts.versions.iter().map(|v| (v.dataset.clone(), v.version.clone()));
-    verify_catalog(steps, every.collect(), Some(snapshot), after);
+    verify_catalog(steps, facts, every.collect(), Some(snapshot), after);
     if let Some(size) = from.part(Zone::Audit, Part::Records) {
         let source = Source { snapshot, zone: Zone::Audit, part: Part::Records, size };
         let after = vec![succeeded(&["fence"])];
@@ -140,7 +142,7 @@ pub(super) fn prove_in_place(
     }
     let mut after = vec![succeeded(&["fence"])];
     after.extend(steps.each(When::Ended, |step| step.kind == StepKind::VerifyVersion));
-    verify_catalog(steps, versions.to_vec(), None, after);
+    verify_catalog(steps, facts, versions.to_vec(), None, after);
     verify_ledger(steps, spec, None);
     ledger_gate(steps);
     for (dataset, version) in versions {
@@ -202,15 +204,21 @@ fn verify_version(
 
 fn verify_catalog(
     steps: &mut Steps,
+    facts: &Facts,
     versions: Vec<(String, DatasetVersionId)>,
     snapshot: Option<Digest>,
     after: After,
 ) {
     let s = if versions.len() == 1 { "" } else { "s" };
-    let words = format!("follow the catalogs of {} version{s}", versions.len());
+    let mut words = format!("follow the catalogs of {} version{s}", versions.len());
+    if !facts.accept.is_empty() {
+        let names: Vec<_> = facts.accept.iter().map(ToString::to_string).collect();
+        let _infallible = write!(words, ", letting pass {}", names.join(", "));
+    }
+    let accept = facts.accept.clone();
     steps
         .add(id(&["verify", "catalog"]), StepKind::VerifyCatalog, after)
-        .params(&VerifyCatalogParams { snapshot, versions })
+        .params(&VerifyCatalogParams { snapshot, versions, accept })
         .action(words)
         .estimate(None);
 }
@@ -242,21 +250,7 @@ pub(super) fn gate(steps: &mut Steps, params: &GateParams, after: After, words: 
     steps.add(id(&["gate", &params.id()]), StepKind::Gate, after).params(params).action(words);
 }
 
-fn amount(size: ZoneFacts) -> String {
-    let s = if size.objects == 1 { "" } else { "s" };
-    format!("{} object{s}, {}", size.objects, bytes(size.bytes))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn bytes(count: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB", "PB"];
-    let mut value = count as f64;
-    let mut unit = "B";
-    for next in units {
-        if value < 1000.0 {
-            break;
-        }
-        (value, unit) = (value / 1000.0, next);
-    }
-    if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
+fn amount(of: ZoneFacts) -> String {
+    let s = if of.objects == 1 { "" } else { "s" };
+    format!("{} object{s}, {}", of.objects, size(of.bytes))
 }

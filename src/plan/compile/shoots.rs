@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use super::resolve::ResolvedJob;
 use super::roots;
 use super::steps::{Steps, ended, id, segment, succeeded};
-use crate::model::{DatasetVersionId, PolicyLabel, RunMode};
+use crate::model::{CommandSink, DatasetVersionId, PolicyLabel, RunMode, Sink};
 use crate::plan::{
-    Candidate, DecideParams, Facts, GateParams, PlanSpec, ProveParams, RebuildParams, StepKind,
-    VersionFacts, When,
+    Candidate, DecideParams, Facts, GateParams, PinnedFile, PlanSpec, ProveParams, RebuildParams,
+    StepKind, VersionFacts, When,
 };
 
 /// Rows a second that a rebuild is reckoned with: query, COPY and digest, debug builds too.
@@ -41,7 +41,9 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
         let intact = |version| succeeded(&["gate", "canonical-intact", &segment(version)]);
         after.extend(job.versions.keys().map(intact));
         after.extend(job.needs.iter().map(|needed| succeeded(&["prove", needed.as_str()])));
-        let estimate = job.rows().map(|rows| 1 + rows / BUILD_RATE);
+        // What another program needs, only former runs can tell.
+        let rows = job.rows().filter(|_| !matches!(job.sink, Sink::Command(_)));
+        let estimate = rows.map(|rows| 1 + rows / BUILD_RATE);
         steps
             .add(id(&["rebuild", name]), StepKind::Rebuild, after)
             .params(&RebuildParams {
@@ -55,8 +57,9 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 labels: labels(job),
                 expect: job.expect.clone(),
                 on_bad_row: job.on_bad_row,
+                files: job.files.clone(),
             })
-            .action(format!("build generation {}", job.generation.short()))
+            .action(build_words(job))
             .estimate(estimate);
         steps
             .add(id(&["prove", name]), StepKind::Prove, vec![succeeded(&["rebuild", name])])
@@ -67,9 +70,35 @@ pub(super) fn regrow(steps: &mut Steps, facts: &Facts, jobs: &[ResolvedJob], mod
                 inputs: job.inputs.clone(),
                 labels: labels(job),
                 trust_record: mode == RunMode::Rebuild && !facts.reprove,
+                files: checks(job),
             })
-            .action("read it back, compare digests")
+            .action(prove_words(job))
             .estimate(estimate);
+    }
+}
+
+fn build_words(job: &ResolvedJob) -> String {
+    let generation = job.generation.short();
+    match &job.sink {
+        Sink::Command(sink) => format!("run {}: generation {generation}", sink.program),
+        _ => format!("build generation {generation}"),
+    }
+}
+
+fn prove_words(job: &ResolvedJob) -> String {
+    match &job.sink {
+        Sink::Command(CommandSink { check: Some(check), .. }) => {
+            format!("read it back, run {}", check.program)
+        }
+        _ => "read it back, compare digests".to_owned(),
+    }
+}
+
+/// The files that the check of a command brings along, where it has one.
+fn checks(job: &ResolvedJob) -> BTreeMap<String, PinnedFile> {
+    match &job.sink {
+        Sink::Command(CommandSink { check: Some(_), .. }) => job.files.clone(),
+        _ => BTreeMap::new(),
     }
 }
 

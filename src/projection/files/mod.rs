@@ -8,6 +8,7 @@ mod pointer;
 mod projection;
 mod staging;
 mod stored;
+mod take;
 mod target;
 #[cfg(test)]
 mod tests;

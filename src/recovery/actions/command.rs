@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use crate::access::SecretRef;
 use crate::engine::{Action, StepContext};
 use crate::model::{Failure, Output, Redact};
-use crate::plan::{CommandParams, OptionValue, StepSpec};
+use crate::plan::{CommandParams, StepSpec};
 use crate::process::{Ended, Program};
+use crate::recovery::programs::variables;
 use crate::recovery::{World, params};
 
 struct Command {
@@ -50,29 +50,19 @@ impl Command {
     fn program(&self) -> Result<Program, Failure> {
         let command = &self.params.command;
         let base = self.world.setting.plan.parent().unwrap_or(Path::new("/"));
-        let mut program = Program {
+        let (env, secrets) = variables(&command.env, base)?;
+        Ok(Program {
+            name: command.program.clone(),
             file: if command.program.contains('/') {
                 base.join(&command.program)
             } else {
                 command.program.clone().into()
             },
             args: command.args.clone(),
-            env: std::collections::BTreeMap::new(),
-            secrets: std::collections::BTreeMap::new(),
+            env,
+            secrets,
             folder: base.to_owned(),
             timeout: command.limit(),
-        };
-        for (name, value) in &command.env {
-            match value {
-                OptionValue::Plain(value) => {
-                    program.env.insert(name.clone(), value.clone());
-                }
-                OptionValue::Secret { secret } => {
-                    let secret = secret.parse::<SecretRef>()?.resolve(base)?;
-                    program.secrets.insert(name.clone(), secret);
-                }
-            }
-        }
-        Ok(program)
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! A gate opens on evidence alone: what it waits for and cannot see leaves it shut.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -43,7 +44,7 @@ impl Action for Gate {
             return Err(shut(&id, &unseen, against));
         }
         let pins = self.pins(cx);
-        let evidence = self.evidence(cx, passed.len());
+        let evidence = self.evidence(cx, &passed);
         let verdict = Verdict { id, open: true, evidence, findings: passed };
         Output::of(&GateOutput { verdict, pins })
     }
@@ -97,11 +98,15 @@ impl Gate {
         pins
     }
 
-    fn evidence(&self, cx: &StepContext, passed: usize) -> String {
-        let warned = match passed {
+    fn evidence(&self, cx: &StepContext, passed: &[Finding]) -> String {
+        let accepted = passed.iter().filter(|finding| finding.accepted.is_some()).count();
+        let mut warned = match passed.len() - accepted {
             0 => String::new(),
             n => format!("; {n} warnings let pass"),
         };
+        if accepted > 0 {
+            let _infallible = write!(warned, "; accepted by the operator: {accepted}");
+        }
         match &self.gate {
             GateParams::Manifest => {
                 format!("manifest proven, {} transfer steps done", cx.inputs.len())

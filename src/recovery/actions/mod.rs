@@ -78,6 +78,7 @@ fn restored(done: &RestoredShard) -> RestoreOutput {
         restored: done.restored,
         kept: done.kept,
         displaced: done.displaced,
+        promoted: done.near,
     }
 }
 
@@ -92,6 +93,7 @@ fn join_restored(shards: Vec<Output>) -> Result<Output, Failure> {
         sum.restored += one.restored;
         sum.kept += one.kept;
         sum.displaced += one.displaced;
+        sum.promoted += one.promoted;
         findings.extend(shard.findings);
     }
     Ok(Output::of(&sum)?.with_findings(findings))
@@ -105,6 +107,7 @@ async fn foresee(
 ) -> Result<Preview, Failure> {
     let (meter, cancel) = (Meter::default(), CancellationToken::new());
     let restore = Restore {
+        near: None,
         backup: world.backup()?,
         withdrawals: world.withdrawals().await?,
         stores: &world.canonical,

@@ -42,7 +42,7 @@ impl Action for Prove {
             target.revoke(&generation).await?;
             return Err(differs(&self.params, &proof));
         }
-        let evidence = evidence::gather(&self.world, &self.params, &generation).await?;
+        let evidence = evidence::gather(&self.world, &self.params, &generation, &cx.cancel).await?;
         evidence.add_to(&mut proof.covers);
         let withdrawals = self.world.setting.withdrawals.as_ref().map_or(0, |list| list.entries);
         proof.made_of = Some(MadeOf { versions: self.params.labels.clone(), withdrawals });

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 
 use crate::engine::{Action, StepContext};
 use crate::model::{
-    Code, Failure, Fate, InputRows, Output, Preview, Previews, Proof, RebuildOutput, Thing,
+    Code, Failure, Fate, Output, Preview, Previews, Promotion, RebuildOutput, Sink, Thing,
 };
 use crate::plan::{RebuildParams, StepSpec};
 use crate::projection::{Generation, Held, Projection};
 use crate::proof::tee;
-use crate::recovery::{World, params, source};
+use crate::recovery::promote::{self, Taken};
+use crate::recovery::{World, params, programs, source};
 
 struct Rebuild {
     params: RebuildParams,
@@ -31,9 +32,11 @@ impl Action for Rebuild {
         let generation = self.generation();
         match target.holds(&generation).await? {
             Held::Live(proof) | Held::Complete(proof) => {
-                self.output(proof.rows, proof.canonical_digest.clone(), Some(proof), Vec::new())
+                let digest = proof.canonical_digest.clone();
+                let made = self.made(proof.rows, digest);
+                Output::of(&RebuildOutput { unchanged: Some(proof), ..made })
             }
-            Held::Absent | Held::Partial => self.build(&*target, &generation, cx).await,
+            Held::Absent | Held::Partial => self.bring(&*target, &generation, cx).await,
         }
     }
 
@@ -48,16 +51,53 @@ impl Action for Rebuild {
                 return Ok(preview);
             }
         }
+        if let (Some(promote), Some(Ok(rehearsed))) =
+            (self.world.setting.promote, &self.world.rehearsed)
+        {
+            match rehearsed.of(&self.params) {
+                Ok(built) => {
+                    let rows = Some(built.rows());
+                    preview.add(Thing::Projection, Fate::TakeOver, None, rows);
+                    return Ok(preview);
+                }
+                Err(why) if !promote.rebuild => return Ok(Preview::blocked(why)),
+                Err(why) => preview.note = Some(why),
+            }
+        }
+        if let Sink::Command(sink) = &self.params.sink {
+            programs::ready(&self.world, sink)?;
+        }
         preview.add(Thing::Projection, Fate::Rebuild, None, None);
         Ok(preview)
     }
 }
 
 impl Rebuild {
+    /// Takes the generation over from a rehearsal where the run has one, or builds it.
+    async fn bring(
+        &self,
+        target: &dyn Projection,
+        generation: &Generation,
+        cx: &StepContext,
+    ) -> Result<Output, Failure> {
+        match promote::take(&self.world, &self.params, target, cx).await? {
+            Some(Taken::Over(output)) => {
+                let read = output.read.iter().any(|input| input.rows + input.refused > 0);
+                expected(&self.params, output.rows, read)?;
+                Output::of(&*output)
+            }
+            Some(Taken::Not(promotion)) => {
+                self.build(target, generation, Some(promotion), cx).await
+            }
+            None => self.build(target, generation, None, cx).await,
+        }
+    }
+
     async fn build(
         &self,
         target: &dyn Projection,
         generation: &Generation,
+        promotion: Option<Promotion>,
         cx: &StepContext,
     ) -> Result<Output, Failure> {
         let source = source::open(&self.world, &self.params, cx).await?;
@@ -65,10 +105,14 @@ impl Rebuild {
         let encoding = target.encoding(&self.params.sink, &schema)?;
         let (rows, digest) = tee(source.rows, encoding);
         let stage = self.world.stage_context(cx);
-        target.stage(generation, rows, &stage).await?;
+        let staged = target.stage(generation, rows, &stage).await;
+        drop(source.holds);
+        staged?;
         let digest = digest.finish()?;
         expected(&self.params, digest.count, source.inputs_have_rows)?;
-        let output = self.output(digest.count, digest.to_string(), None, source.read)?;
+        let made = self.made(digest.count, digest.to_string());
+        let (read, ran) = (source.read, source.ran);
+        let output = Output::of(&RebuildOutput { read, ran, promotion, ..made })?;
         Ok(output.with_findings(source.findings))
     }
 
@@ -80,22 +124,18 @@ impl Rebuild {
         }
     }
 
-    fn output(
-        &self,
-        rows: u64,
-        canonical_digest: String,
-        unchanged: Option<Proof>,
-        read: Vec<InputRows>,
-    ) -> Result<Output, Failure> {
-        Output::of(&RebuildOutput {
+    fn made(&self, rows: u64, canonical_digest: String) -> RebuildOutput {
+        RebuildOutput {
             job: self.params.job.clone(),
             kind: self.params.job.kind().to_owned(),
             generation: self.params.generation,
             rows,
             canonical_digest,
-            read,
-            unchanged,
-        })
+            read: Vec::new(),
+            unchanged: None,
+            ran: None,
+            promotion: None,
+        }
     }
 }
 

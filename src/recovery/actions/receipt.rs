@@ -111,6 +111,10 @@ fn extra(state: &RunState, receipt: &Receipt, digest: Digest) -> Map<String, Val
     put("plan_digest", json!(predicate.plan_digest));
     put("snapshot", json!(predicate.snapshot));
     put("reason", json!(predicate.reason));
+    let met: Vec<_> = predicate.accepted.iter().filter(|one| one.met).collect();
+    if !met.is_empty() {
+        put("accepted", met.iter().map(|one| json!(one.finding)).collect());
+    }
     let ledger = state.in_order().find(|step| step.seed.id.as_str() == "verify/ledger");
     let found = ledger.and_then(|step| step.output.as_ref()?.read::<LedgerOutput>().ok());
     if let Some(found) = found {

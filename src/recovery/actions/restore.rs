@@ -37,6 +37,7 @@ impl Action for RestoreObjects {
         let hold_back = |entry: &Entry| held.holds(entry);
         let withdrawals = world.withdrawals().await?;
         let restore = Restore {
+            near: world.near(),
             backup: world.backup()?,
             withdrawals,
             stores: &world.canonical,

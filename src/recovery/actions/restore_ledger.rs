@@ -119,6 +119,7 @@ impl RestoreLedger {
         let world = &self.world;
         let withdrawals = world.withdrawals().await?;
         let restore = Restore {
+            near: None,
             backup: world.backup()?,
             stores: &world.canonical,
             filter: &world.setting.filter,

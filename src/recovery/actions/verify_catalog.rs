@@ -9,7 +9,7 @@ use crate::canonical::catalog::Sources;
 use crate::canonical::{Known, acquisitions, catalog, sealed_digests};
 use crate::digest::BothDigests;
 use crate::engine::{Action, StepContext};
-use crate::model::{DatasetVersionId, Failure, Finding, Output, VerifyOutput, Zone};
+use crate::model::{DatasetVersionId, Failure, Finding, Output, VerifyOutput, Zone, accept};
 use crate::plan::{StepSpec, VerifyCatalogParams};
 use crate::recovery::{VerifiedOutput, World, params, pins};
 
@@ -43,6 +43,8 @@ impl Action for VerifyCatalog {
         let known = self.known().await?;
         let mut findings = known.judge(found);
         findings.extend(known.against(&self.params.versions));
+        let redactor = &self.world.redactor;
+        accept(&self.params.accept, &mut findings, &|name| redactor.name_of(name));
         let output = VerifiedOutput { read, pins: Vec::new() };
         Ok(Output::of(&output)?.with_findings(findings))
     }

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Probe;
-use super::words::size;
 use crate::canonical::Manifest;
+use crate::model::size;
 use crate::recovery::world::World;
 
 /// So much of a transfer is in memory at once.

@@ -6,6 +6,7 @@ mod last;
 mod machine;
 mod open_to_all;
 mod past;
+mod programs;
 mod snapshot;
 mod stores;
 mod words;
@@ -129,6 +130,7 @@ async fn look(
     probes.extend(stores::markers(world).await);
     let sinks = request.plan.jobs.values().map(|job| &job.job.spec.sink);
     probes.extend(database::probe(world, &database::schemas(sinks)).await);
+    probes.extend(programs::probe(world, request));
     probes.push(stores::locks(world).await);
     probes.extend(open_to_all::probe(world).await);
     probes.extend(machine::disk(world, found.as_ref()));

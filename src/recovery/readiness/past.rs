@@ -1,10 +1,10 @@
 use chrono::{DateTime, Utc};
 
 use super::Probe;
-use super::words::{since, size, span};
+use super::words::{since, span};
 use crate::canonical::Manifest;
 use crate::journal::{Journal, RunPhase};
-use crate::model::{Failure, Outcome, RunMode};
+use crate::model::{Failure, Outcome, RunMode, size};
 use crate::recovery::preview::Past;
 use crate::recovery::receipts;
 use crate::recovery::request::Request;

@@ -1,6 +1,7 @@
 use super::Probe;
-use super::words::{since, size, span};
+use super::words::{since, span};
 use crate::canonical::{BackupStore, Manifest};
+use crate::model::size;
 use crate::recovery::places;
 use crate::recovery::request::Request;
 use crate::recovery::survey::choose;

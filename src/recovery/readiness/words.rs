@@ -1,14 +1,3 @@
-/// Bytes in powers of 1,024.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let power = (bytes.ilog2() / 10).min(5);
-    let tenths = u128::from(bytes) * 10 / (1_u128 << (10 * power));
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
-}
-
 /// A length of time in one unit, as one says it: `3 hours`.
 pub(super) fn span(seconds: u64) -> String {
     let (number, unit) = match seconds {

@@ -119,6 +119,11 @@ pub(super) fn meta(found: ObjectMeta) -> Meta {
     }
 }
 
+/// Under the key that was asked for: below a prefix, `object_store` names the whole path.
+fn meta_of(key: &str, found: ObjectMeta) -> Meta {
+    Meta { key: key.to_owned(), ..meta(found) }
+}
+
 #[async_trait]
 impl Backend for Remote {
     fn can_hold(&self, key: &str) -> Result<(), StoreError> {
@@ -147,7 +152,7 @@ impl Backend for Remote {
 
     async fn head(&self, key: &str) -> Result<Option<Meta>, StoreError> {
         match self.objects.head(&self.path(key)?).await {
-            Ok(found) => Ok(Some(meta(found))),
+            Ok(found) => Ok(Some(meta_of(key, found))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(key, error)),
         }
@@ -168,7 +173,7 @@ impl Backend for Remote {
             Err(error) => return Err(self.failed(key, error)),
         };
         let attributes = Attributes::from(&found.attributes);
-        let seen = Meta { attributes, ..meta(found.meta.clone()) };
+        let seen = Meta { attributes, ..meta_of(key, found.meta.clone()) };
         if pin.is_some_and(|pin| *pin != seen.pin) {
             return Err(StoreError::Changed { what: self.what(key) });
         }

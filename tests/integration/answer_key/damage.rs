@@ -47,11 +47,13 @@ keys! {
     HEAD = "audit/ledger/heads/ledger_head.json";
     FIRST_DAY = "audit/ledger/records/2026/2026-02/2026-02-10";
     RECORD = "audit/ledger/records/2026/2026-02/2026-02-10/promote_17a81c082c849c3d80edaed28e0e1e53db199c65e2e11a9fa6d611df5fc9bdb6.json";
-    LAST = "audit/ledger/records/2026/2026-02/2026-02-11/supersede_53ac0a287a96d8e1a3084b6318153721cc0b133a4fb60bc46146042333ff1498.json";
+    LAST = "audit/ledger/records/2026/2026-02/2026-02-11/publish_9001b5e33d9cfad176de6d898f5f5c0c8819224d27bc328e374e933c7d7a34d7.json";
     CHECKPOINT = "audit/checkpoints/2026/2026-02/audit_checkpoint_2026-02-10.ndjson";
     CHECKPOINT_MANIFEST = "audit/checkpoints/2026/2026-02/audit_checkpoint_2026-02-10.manifest.json";
     ZIPCODES_DCAT = "catalog/ks_zipcodes/2026-02.29ec178f/dcat.jsonld";
     FLIGHTS = "processed/ks_flights_2001_ict/2026-02.74695b01/artifacts/ks_flights_2001_ict.parquet";
+    LINES = "processed/ks_county_lines/2026-02.c4c88e86/artifacts/ks_county_lines.fgb";
+    CENTERS = "processed/ks_county_centers/2026-02.11ecd03c/artifacts/ks_county_centers.geojsons";
     WARNINGS = "processed/ks_storm_warnings/2026-02.6d2832fb/artifacts/ks_storm_warnings.csv";
     SITES_CHECKSUMS = "processed/ks_species_sites/2026-02.10272652/checksums.json";
     EARTHQUAKES = "processed/ks_earthquakes/2026-02.304508b7/artifacts/ks_earthquakes.geojson";

@@ -79,7 +79,7 @@ const OTHER_DATASETS: &[Answer] = &[
         found: &[("missing", FORMER_PROV)],
         holds: &["2026-01.f3643be0"],
         blocked: &["graph/kansas"],
-        told: None,
+        told: Some(&[("missing", "hidden")]),
     },
 ];
 

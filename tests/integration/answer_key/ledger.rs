@@ -68,7 +68,7 @@ const HEAD_DAMAGED: &[Answer] = &[
         told: None,
     },
     Answer {
-        damage: Edit(HEAD, "sha256:53ac", "sha256:53ad"),
+        damage: Edit(HEAD, "sha256:9001", "sha256:9002"),
         found: &[("ledger-head-mismatch", HEAD)],
         holds: &[],
         blocked: ALL,

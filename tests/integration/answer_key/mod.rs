@@ -38,6 +38,8 @@ const ALL: &[&str] = &[
     "graph/kansas",
     "postgis/airports",
     "postgis/counties",
+    "postgis/county_centers",
+    "postgis/county_lines",
     "postgis/earthquakes",
     "postgis/flights",
     "postgis/places",

@@ -21,7 +21,11 @@ const ARTIFACTS_SAID: &[Answer] = &[
         told: None,
     },
     Answer {
-        damage: Edit(CHECKSUMS, "\"version\": 1", "\"version\": 7"),
+        damage: Edit(
+            CHECKSUMS,
+            "\"kfm_checksums_version\": \"v1\"",
+            "\"kfm_checksums_version\": \"v7\"",
+        ),
         found: &[("schema-invalid", CHECKSUMS)],
         holds: AIRPORTS,
         blocked: &[],

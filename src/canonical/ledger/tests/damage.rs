@@ -6,7 +6,7 @@ use super::*;
 async fn the_fixture_is_whole() {
     let report = verify(&Platform::new().store, None, HeadDocument::Expected).await.unwrap();
     assert_eq!(report.findings, vec![]);
-    assert_eq!((report.records, report.checkpoints), (48, 2));
+    assert_eq!((report.records, report.checkpoints), (56, 2));
     assert_eq!(report.checkpointed, report.head.map(|head| head.event_hash));
     assert_eq!(report.signature, Signature::NotChecked);
 }
@@ -28,8 +28,8 @@ async fn growth_is_no_finding_and_the_snapshots_head_is_found() {
     let anchor =
         AnchoredHead { event_hash: before.event_hash, records: before.records, as_of: None };
     let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();
-    assert_eq!((report.findings, report.records), (vec![], 51));
-    assert_eq!(report.head.unwrap().records, Some(51));
+    assert_eq!((report.findings, report.records), (vec![], 59));
+    assert_eq!(report.head.unwrap().records, Some(59));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_tail_that_is_cut_with_its_head_shows_against_the_snapshot_and_the_che
     let record = read(&platform, last.key.as_deref().unwrap());
     platform.remove(last.key.as_deref().unwrap());
     platform.edit(HEAD, |_| {
-        json!({"version": 1, "event_hash": record["prev_hash"], "records": 47}).to_string()
+        json!({"version": 1, "event_hash": record["prev_hash"], "records": 55}).to_string()
     });
     let anchor = AnchoredHead { event_hash: last.event_hash, records: last.records, as_of: None };
     let report = verify(&platform.store, Some(&anchor), HeadDocument::Expected).await.unwrap();

@@ -67,6 +67,7 @@ impl Scene {
         let stores = CanonicalStores::new(self.target.store.clone(), BTreeMap::new());
         let (meter, cancel) = (Meter::default(), CancellationToken::new());
         let restore = Restore {
+            near: None,
             backup: &self.backup,
             stores: &stores,
             filter: &Filter::default(),

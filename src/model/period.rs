@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 /// A length of time as people write it: `30m`, `24h`, `90d`, `1h 30m`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct Period {
+pub struct Period {
     text: String,
     length: Duration,
 }
 
 impl Period {
     /// What one looks like, for schemas.
-    pub(super) const PATTERN: &str = "^ *([0-9]+ *(ns|nsec|us|usec|ms|msec|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|M|months?|y|years?) *)+$";
+    pub const PATTERN: &str = "^ *([0-9]+ *(ns|nsec|us|usec|ms|msec|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|M|months?|y|years?) *)+$";
 
     /// The length.
-    pub(crate) fn length(&self) -> Duration {
+    pub fn length(&self) -> Duration {
         self.length
     }
 }
@@ -27,7 +27,7 @@ impl Period {
 /// Says why a text is no length of time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{text}` is no length of time: expected a number and a unit, such as 30m, 24h or 90d")]
-pub(crate) struct ParsePeriodError {
+pub struct ParsePeriodError {
     text: String,
 }
 
