@@ -70,7 +70,12 @@ impl Rehearsed {
             run,
             snapshot,
             as_of: info.request.as_of,
-            targets: Targets::new(places.database.clone(), None, projections, &places.cache),
+            targets: Targets::new(
+                places.database.clone(),
+                places.graph.clone(),
+                projections,
+                &places.cache,
+            ),
             canonical: places::canonical(&places)?,
             jobs: jobs(&graph, &known)?,
         })

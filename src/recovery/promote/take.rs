@@ -68,6 +68,9 @@ async fn taken(
         digest: params.generation,
         sink: params.sink.clone(),
     };
+    if matches!(params.sink, Sink::Graph(_)) && world.targets.graph().is_some() {
+        return Ok(Err("it was rehearsed as files, and here it is on a server".to_owned()));
+    }
     let source = rehearsed.targets.of(&params.sink).await?;
     match source.holds(&generation).await? {
         Held::Live(proof) | Held::Complete(proof) if agrees(&proof, built) => {}
