@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::ask_args::{OfRun, OfStep};
+use super::ask_args::{OfRun, OfStep, ResumeArgs};
 pub(crate) use super::report_args::{DriftArgs, HistoryArgs, ReportArgs, SignOffArgs};
 pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
@@ -181,13 +181,7 @@ pub(crate) enum Command {
     /// Continue a run that was interrupted or halted, or that waited for an approval.
     ///
     /// Example: coppice resume RUN
-    Resume {
-        /// The run.
-        run: RunId,
-        /// Do not wait for approvals: exit 4, to be resumed once approved [default off a terminal]
-        #[arg(long)]
-        no_wait: bool,
-    },
+    Resume(ResumeArgs),
     /// Let nothing more of a run start; what is in flight ends.
     ///
     /// Example: coppice pause RUN --reason "the bucket owner asked us to wait"

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::report_args::ReportArgs;
 use crate::model::{RunId, StepId};
 
 /// Who asks, and why.
@@ -33,4 +34,16 @@ pub(crate) struct OfStep {
     pub(crate) step: StepId,
     #[command(flatten)]
     pub(crate) who: WhoAndWhy,
+}
+
+/// `coppice resume`.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run.
+    pub(crate) run: RunId,
+    /// Do not wait for approvals: exit 4, to be resumed once approved [default off a terminal]
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }

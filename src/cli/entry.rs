@@ -86,7 +86,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         Command::Restore(args) => run::restore(global, &args).await,
         Command::Rebuild(args) => run::rebuild(global, &args).await,
         Command::Rollback(args) => run::rollback(global, &args).await,
-        Command::Resume { run, no_wait } => run::resume(global, run, no_wait).await,
+        Command::Resume(args) => run::resume(global, &args).await,
         Command::Pause(args) => ask::of_run(global, AskKind::Pause, &args).await,
         Command::Continue(args) => ask::of_run(global, AskKind::Continue, &args).await,
         Command::Retry(args) => ask::of_step(global, AskKind::Retry, &args).await,

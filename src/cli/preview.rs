@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::model::{Amount, Fate, Outcome, Preview, Thing, size};
-use crate::plan::{Difference, Differs, render};
+use crate::plan::{Difference, Differs, StepKind, render};
 use crate::recovery::{Foresight, Former};
 use crate::report::{count, wrap};
 
@@ -12,6 +12,11 @@ use crate::report::{count, wrap};
 const WIDTH: usize = 80;
 /// The column at which the words begin.
 const WORDS: usize = 32;
+/// What a preview cannot know.
+const UNSEEN: [&str; 2] = [
+    "  foreseen is what was known when the snapshot was sealed; what was damaged",
+    "  since is found by the run itself, and blocks what depends on it",
+];
 /// So many differences are shown to people.
 const SHOWN: usize = 24;
 
@@ -25,6 +30,9 @@ pub(super) fn text(foresight: &Foresight) -> String {
     }
     lines.extend([String::new(), "In all".to_owned()]);
     lines.extend(totals(&foresight.previews.totals()));
+    if foresight.graph.steps.iter().any(|step| step.kind == StepKind::Gate) {
+        lines.extend(UNSEEN.map(str::to_owned));
+    }
     lines.push(String::new());
     match &foresight.last {
         None => lines.push("No former run of this environment and mode is known here.".to_owned()),
@@ -192,6 +200,7 @@ fn of(preview: &Preview) -> Value {
         "changes": changes(preview),
         "blocked": preview.blocked,
         "note": preview.note,
+        "findings": preview.findings,
     })
 }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{
     ExistingArg, Global, PromoteArgs, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
 };
+use super::ask_args::ResumeArgs;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
@@ -20,7 +21,7 @@ use super::told::Told;
 use super::{added, args, confirm, plan, since};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunPhase, RunState, waits};
-use crate::model::{Failure, Outcome, RunId, RunMode};
+use crate::model::{Failure, Outcome, RunMode};
 use crate::receipt::Receipt;
 use crate::recovery::{self, Governance, Prepared, Promote, Refusal, Request, Since, Watch};
 use crate::report;
@@ -120,13 +121,34 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
 }
 
 /// `coppice resume`.
-pub(super) async fn resume(global: &Global, run: RunId, no_wait: bool) -> Result<Exit, Trouble> {
+pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let journal = state.journal().await?;
-    let (watch, ended) = watch(global, false, no_wait);
-    let done = recovery::resume(run, state.dir(), journal, watch).await;
-    ended.cancel();
-    Ok(conclude(global, &state, &done?, false)?.0)
+    let setting = recovery::kept(args.run, &*journal).await?.setting;
+    let mut lock = match setting.mode {
+        RunMode::Rehearse => Some(Overlap::lock(state.dir(), &setting.plan, &setting.name)?),
+        _ => None,
+    };
+    if let Some(lock) = &mut lock {
+        lock.is_for(args.run);
+    }
+    let told = Told {
+        args: args.report.clone(),
+        plan: setting.plan_name,
+        environment: setting.name,
+        mode: setting.mode,
+    };
+    told.check()?;
+    let quiet = args.report.quiet;
+    let (watch, over) = watch(global, quiet, args.no_wait);
+    let done = recovery::resume(args.run, state.dir(), journal, watch).await;
+    over.cancel();
+    let ended = match done {
+        Ok(run) => conclude(global, &state, &run, quiet),
+        Err(failure) => Err(failure.into()),
+    };
+    told.tell(&state, &ended).await;
+    Ok(ended?.0)
 }
 
 /// What all runs are asked alike.
@@ -194,10 +216,7 @@ async fn go(
     told.check()?;
     confirm::ask(&mut request)?;
     let ended = Box::pin(drive(global, state, request, args, extra)).await;
-    if let Err(failure) = told.write(state, &ended).await {
-        // What the run came to counts more than who hears of it.
-        output::note(&format!("{}; the run itself: see below", failure.message));
-    }
+    told.tell(state, &ended).await;
     Ok(ended?.0)
 }
 

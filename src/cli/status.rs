@@ -8,9 +8,9 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use crate::journal::{RunPhase, RunState, StepPhase, Wait, load, waits};
+use crate::journal::{RunPhase, RunState, StepPhase, load, waits};
 use crate::model::{Code, Failure, RunId};
-use crate::recovery;
+use crate::{recovery, report};
 
 /// `coppice status`.
 pub(super) async fn status(
@@ -78,14 +78,6 @@ fn document(run: &RunState, driven_by: Option<&str>) -> Value {
     })
 }
 
-/// What it waits for, since when, and the command that ends it.
-fn waiting(wait: &Wait) -> String {
-    let since = crate::model::moment(wait.since);
-    let until = wait.until.map(|until| format!(" until {}", until.format("%H:%M:%SZ")));
-    let until = until.unwrap_or_default();
-    format!("waiting    {}, since {since}{until}\n  unblock  {}", wait.what, wait.unblock)
-}
-
 fn text(run: &RunState, driven_by: Option<&str>) -> String {
     let mut text = format!("run {}  {}", run.run, phase(run));
     if let Some(info) = &run.info {
@@ -102,7 +94,7 @@ fn text(run: &RunState, driven_by: Option<&str>) -> String {
         }
     }
     for wait in waits(run) {
-        let _ = writeln!(text, "{}", waiting(&wait));
+        let _ = writeln!(text, "{}", report::waiting(&wait));
     }
     for step in run.in_order() {
         let detail = match (&step.failure, &step.because) {

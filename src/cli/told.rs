@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::Utc;
 
 use super::exit::Exit;
-use super::output::Trouble;
+use super::output::{self, Trouble};
 use super::report_args::ReportArgs;
 use super::state::State;
 use crate::journal::RunSummary;
@@ -36,8 +36,19 @@ impl Told {
         Ok(())
     }
 
-    /// Writes what was asked for. A failed command is told too: metrics that stand still look good.
-    pub(super) async fn write(
+    /// Writes what was asked for. What the run came to counts more than who hears of it.
+    pub(super) async fn tell(
+        &self,
+        state: &State,
+        ended: &Result<(Exit, Option<Receipt>), Trouble>,
+    ) {
+        if let Err(failure) = self.write(state, ended).await {
+            output::note(&format!("{}; the run itself: see below", failure.message));
+        }
+    }
+
+    /// A failed command is told too: metrics that stand still look good.
+    async fn write(
         &self,
         state: &State,
         ended: &Result<(Exit, Option<Receipt>), Trouble>,

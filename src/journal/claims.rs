@@ -57,7 +57,7 @@ async fn refuse_if_held(
             .map_err(failed("read a claim"))?;
     let Some((run, Some(json), until)) = row else { return Ok(()) };
     let holder: Holder = serde_json::from_str(&json)?;
-    if time(&until)? <= now || holder.is_gone() {
+    if time(&until)? <= now || holder.process.is_gone() {
         return Ok(());
     }
     let run = run_id(&run)?;

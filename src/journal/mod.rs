@@ -14,6 +14,7 @@ pub(crate) mod samples;
 mod shared;
 mod sqlite;
 mod state;
+mod step;
 #[cfg(test)]
 mod suite;
 mod values;
@@ -26,7 +27,6 @@ pub(crate) use event::{About, Event, EventKind, RunInfo, RunRequest, StepSeed};
 pub(crate) use holder::Holder;
 pub(crate) use shared::SharedJournal;
 pub(crate) use sqlite::SqliteJournal;
-pub(crate) use state::{
-    Asked, IllegalTransition, RunPhase, RunState, ShardPhase, ShardState, StepPhase, StepState,
-};
+pub(crate) use state::{Asked, IllegalTransition, RunPhase, RunState};
+pub(crate) use step::{ShardPhase, ShardState, StepPhase, StepState};
 pub(crate) use waits::{Wait, waits};

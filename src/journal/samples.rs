@@ -4,9 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{About, Ask, Event, EventKind, RunInfo, RunRequest, RunState, StepSeed};
+use super::{About, Ask, Event, EventKind, Holder, RunInfo, RunRequest, RunState, StepSeed};
 use crate::digest::Digest;
 use crate::model::{Actor, RunId, RunMode};
+
+/// The same holder, of an earlier process with the number of this one.
+pub(crate) fn gone(holder: &Holder) -> Holder {
+    let mut gone = holder.clone();
+    gone.process.born = Some(1);
+    gone
+}
 
 /// Describes a run of steps given as id, kind and number of shards.
 pub(crate) fn info(steps: &[(&str, &str, u32)]) -> RunInfo {

@@ -208,7 +208,7 @@ impl Journal for SqliteJournal {
         .await
         .map_err(failed("list the runs"))?;
         let living = |line: RunSummary| RunSummary {
-            holder: line.holder.filter(|holder| !holder.is_gone()),
+            holder: line.holder.filter(|holder| !holder.process.is_gone()),
             ..line
         };
         rows.into_iter().map(|row| values::summary(row).map(living)).collect()

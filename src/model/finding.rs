@@ -166,6 +166,12 @@ impl Finding {
         Self { severity: Severity::Warns, ..Self::blocking(kind, hint) }
     }
 
+    /// Whether it is of a version, or says that it holds it back.
+    pub(crate) fn concerns(&self, version: &DatasetVersionId) -> bool {
+        self.dataset_version_id.as_ref() == Some(version)
+            || self.blocks.iter().any(|blocked| blocked == version.as_str())
+    }
+
     /// Names the object, and its zone with it.
     #[must_use]
     pub fn at(mut self, key: impl Into<String>) -> Self {
@@ -217,6 +223,19 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_finding_concerns_its_version_and_what_it_blocks() {
+        let version: DatasetVersionId = "2026-02.abcd1234".parse().unwrap();
+        let other: DatasetVersionId = "2026-03.abcd1234".parse().unwrap();
+        let of = Finding::blocking(FindingKind::Altered, "h").of_version(Some(&version));
+        assert!(of.concerns(&version));
+        assert!(!of.concerns(&other));
+        let mut blocked = Finding::blocking(FindingKind::Missing, "h");
+        assert!(!blocked.concerns(&version));
+        blocked.blocks = vec![version.to_string()];
+        assert!(blocked.concerns(&version));
+    }
 
     fn names(schema: &serde_json::Value, into: &mut BTreeSet<String>) {
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);

@@ -16,6 +16,7 @@ mod outputs;
 mod period;
 mod policy;
 mod preview;
+mod process;
 mod progress;
 mod proof;
 mod reading;
@@ -42,6 +43,7 @@ pub use outputs::{
 pub use period::{ParsePeriodError, Period};
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use preview::{Amount, Fate, Preview, Previews, Thing};
+pub(crate) use process::ProcessIdentity;
 pub use progress::{Board, Meter, Reading};
 pub use proof::{Covers, MadeOf, Proof, Verdict};
 pub use reading::{Bound, GeometryColumns, OnBadRow, ReadAs, Repair};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::StepId;
+use super::{Finding, StepId};
 
 /// What would become of a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -98,6 +98,8 @@ pub struct Preview {
     pub blocked: Option<String>,
     /// What else is to be said.
     pub note: Option<String>,
+    /// What it would find, as far as that is known.
+    pub findings: Vec<Finding>,
 }
 
 impl Preview {
@@ -109,6 +111,11 @@ impl Preview {
     /// A step of which only something is to be said.
     pub fn noted(note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..Self::default() }
+    }
+
+    /// A step that only finds something.
+    pub(crate) fn found(findings: Vec<Finding>) -> Self {
+        Self { findings, ..Self::default() }
     }
 
     /// Adds one more thing.

@@ -280,9 +280,9 @@ pub(crate) struct DecideParams {
     pub(crate) jobs: Vec<Candidate>,
     /// Rollback: each job goes to its former generation and nothing is asked of proofs.
     pub(crate) rollback: bool,
-    /// Rollback: only the jobs that the last cutover switched, all of them.
-    #[serde(default)]
-    pub(crate) last_set: bool,
+    /// Rollback: the jobs that were asked for; none: what the last cutover switched, all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) asked: Vec<JobId>,
     /// Rollback: the label of each version that is there, as it counts now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,

@@ -17,6 +17,11 @@ impl Group {
         Pid::from_raw(i32::try_from(id).ok()?).map(Self)
     }
 
+    /// Its number.
+    pub(super) fn id(self) -> i32 {
+        self.0.as_raw_nonzero().get()
+    }
+
     /// Kills all of them at once, and does not wait.
     pub(super) fn kill(self) {
         let _gone = kill_process_group(self.0, Signal::KILL);
@@ -31,7 +36,7 @@ impl Group {
                 return;
             }
         }
-        tracing::warn!(group = self.0.as_raw_nonzero().get(), "killed processes are still listed");
+        tracing::warn!(group = self.id(), "killed processes are still listed");
     }
 
     async fn is_gone_within(self, limit: Duration) -> bool {

@@ -7,6 +7,7 @@ mod group;
 mod program;
 #[cfg(test)]
 mod tests;
+mod warden;
 
 pub(crate) use capture::Captured;
 pub(crate) use program::{Ended, Program};

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::{Captured, read};
 use super::error::ProcessError;
 use super::group::Group;
+use super::warden::Warden;
 use crate::access::Secret;
 
 /// What every program may see of our environment.
@@ -49,7 +50,8 @@ pub(crate) struct Ended {
 }
 
 impl Program {
-    /// Runs it to its end. Whatever the end, nothing that it started in its process group lives on.
+    /// Runs it to its end. Whatever the end, nothing that it started in its process group lives on,
+    /// not even when this process is killed meanwhile.
     pub(crate) async fn run(&self, cancel: &CancellationToken) -> Result<Ended, ProcessError> {
         let name = self.name.clone();
         let started = Instant::now();
@@ -58,6 +60,10 @@ impl Program {
         let group = child.id().and_then(Group::led_by);
         // Work may be dropped where it stands: a step that took too long is.
         let mut guard = Guard(group);
+        let warden = group.map(Warden::of).transpose().map_err(|source| ProcessError::Start {
+            program: "/bin/sh, which is to watch over it".to_owned(),
+            source,
+        })?;
         let secrets: Vec<String> =
             self.secrets.values().map(|secret| secret.expose().to_owned()).collect();
         let output = tokio::spawn(output_of(child.stdout.take(), child.stderr.take(), secrets));
@@ -68,6 +74,9 @@ impl Program {
         };
         end(&mut child, group, ended.is_some()).await;
         guard.0 = None;
+        if let Some(warden) = warden {
+            warden.dismiss().await;
+        }
         let lost = |source| ProcessError::Lost { program: name.clone(), source };
         let output = output.await.map_err(std::io::Error::other).map_err(lost)?.map_err(lost)?;
         match ended {

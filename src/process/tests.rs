@@ -6,6 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Program;
 use super::error::ProcessError;
+use super::group::Group;
+use super::warden::Warden;
 use crate::access::SecretRef;
 
 fn shell(folder: &Path, script: &str) -> Program {
@@ -91,6 +93,26 @@ async fn work_that_is_dropped_leaves_nothing_behind() {
         child = started(dir.path()) => child,
     };
     // Killed, and gone as soon as the kernel comes to it.
+    while lives(&child) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_program_whose_starter_was_killed_is_ended_with_its_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = tokio::process::Command::new("/bin/sh");
+    let script = "trap '' TERM; sleep 1000 & echo $! > pid; wait";
+    command.args(["-c", script]).current_dir(dir.path()).process_group(0);
+    let mut program = command.spawn().unwrap();
+    let group = Group::led_by(program.id().unwrap()).unwrap();
+    let dismissed = Warden::of(group).unwrap();
+    let mut warden = Warden::of(group).unwrap();
+    let child = started(dir.path()).await;
+    dismissed.dismiss().await;
+    assert!(lives(&child));
+    warden.orphan();
+    program.wait().await.unwrap();
     while lives(&child) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -187,6 +187,7 @@ fn step_line(step: &StepState) -> StepLine {
         id: step.seed.id.clone(),
         outcome: step.phase.name().to_owned(),
         started_at: step.started_at,
+        worked_at: step.worked_at,
         finished_at: step.finished_at,
         attempts: step.attempts(),
         because: step.because.clone(),

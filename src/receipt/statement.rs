@@ -242,6 +242,9 @@ pub(crate) struct StepLine {
     pub(crate) outcome: String,
     /// When it started.
     pub(crate) started_at: Option<DateTime<Utc>>,
+    /// When its work began; before, it waited for a permit of its pool. Null in older receipts.
+    #[serde(default)]
+    pub(crate) worked_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub(crate) finished_at: Option<DateTime<Utc>>,
     /// The tries of the shard that took most.
@@ -250,6 +253,13 @@ pub(crate) struct StepLine {
     pub(crate) because: Option<StepId>,
     /// Why it failed.
     pub(crate) failure: Option<StepFailure>,
+}
+
+impl StepLine {
+    /// From when to when it worked, without the wait for a permit of its pool.
+    pub(crate) fn worked(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        Some((self.worked_at.or(self.started_at)?, self.finished_at?))
+    }
 }
 
 /// Why a step failed.

@@ -103,18 +103,22 @@ pub(crate) async fn reopen(
     journal: Arc<dyn Journal>,
     redactor: Arc<Redactor>,
 ) -> Result<World, Failure> {
-    let known = load(&*journal, run).await?;
-    let missing = || Failure::permanent(Code::Journal, format!("run {run} never started"));
-    let info = known.info.ok_or_else(missing)?;
-    let kept = journal.get(&info.request.setting).await?;
-    let Kept { setting, secret } =
-        serde_json::from_slice(&kept).map_err(|error| missing().because(&error))?;
+    let Kept { setting, secret } = kept(run, &*journal).await?;
     redactor.show(setting.public());
     if let Some(secret) = secret {
         redactor.hide_under(&secret);
     }
     hide_for(run, state, &redactor)?;
     World::open(run, setting, state, journal, redactor).await
+}
+
+/// What a run in the journal was begun with.
+pub(crate) async fn kept(run: RunId, journal: &dyn Journal) -> Result<Kept, Failure> {
+    let known = load(journal, run).await?;
+    let missing = || Failure::permanent(Code::Journal, format!("run {run} never started"));
+    let info = known.info.ok_or_else(missing)?;
+    let kept = journal.get(&info.request.setting).await?;
+    serde_json::from_slice(&kept).map_err(|error| missing().because(&error))
 }
 
 /// From now on what the run hides can be looked up by its owner.

@@ -101,7 +101,8 @@ impl GraphServer {
             Failure::permanent(Code::Internal, "failed to write a lock").because(&error)
         })?;
         let is_gone = |process: &str| {
-            serde_json::from_str(process).is_ok_and(|by: Holder| by.is_gone_from_this_boot())
+            serde_json::from_str(process)
+                .is_ok_and(|by: Holder| by.process.is_gone_from_this_boot())
         };
         let lease = std::time::Duration::from_secs(LEASE_SECONDS);
         let request =

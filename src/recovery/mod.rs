@@ -40,7 +40,7 @@ mod withdrawn;
 mod world;
 
 pub(crate) use drift::{Drift, drift};
-pub(crate) use drive::{Watch, execute, resume};
+pub(crate) use drive::{Watch, execute, kept, resume};
 pub(crate) use former::{Journaled, superfluous};
 pub(crate) use generations::{OfJob, generations};
 pub(crate) use governance::Governance;

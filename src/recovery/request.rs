@@ -104,6 +104,7 @@ pub(crate) async fn open(request: &Request, journal: Arc<dyn Journal>) -> Result
         mode: request.mode,
         name: request.env.clone(),
         environment,
+        plan_name: request.plan.plan.metadata.name.clone(),
         plan: request.file.clone(),
         limits: request.plan.plan.spec.limits.clone(),
         keep: request.keep,

@@ -20,6 +20,9 @@ pub(crate) struct Setting {
     pub(crate) name: String,
     /// The environment.
     pub(crate) environment: Environment,
+    /// The plan's name; empty in runs of older versions.
+    #[serde(default)]
+    pub(crate) plan_name: String,
     /// The plan's file; relative paths in the environment are relative to its folder.
     pub(crate) plan: PathBuf,
     /// Limits.

@@ -60,16 +60,21 @@ impl World {
     }
 }
 
+/// How long a list is, in words.
+pub(super) fn entries(number: u64) -> String {
+    format!("{number} {}", if number == 1 { "entry" } else { "entries" })
+}
+
 /// A list only grows: one that lost entries would bring back what was erased.
 fn shorter(run: RunId, former: &ListFacts, list: &Withdrawals) -> Failure {
     let (was, is) = (former.entries, list.entries());
     let what = match list.digest() {
         None => "the plan names no list of withdrawals any more".to_owned(),
-        Some(_) if is < was => format!("the list of withdrawals has only {is} entries"),
+        Some(_) if is < was => format!("the list of withdrawals has only {}", entries(is)),
         Some(_) => "the list of withdrawals does not begin with what it said before".to_owned(),
     };
     let message =
-        format!("gate withdrawals is shut: {what}, and run {run} knew one of {was} entries");
+        format!("gate withdrawals is shut: {what}, and run {run} knew one of {}", entries(was));
     Failure::permanent(Code::GateShut, message)
         .hint("put the whole list back where the plan says it is: entries are only ever appended")
 }

@@ -10,8 +10,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::lines::{line, noun};
 use super::pace::{Pace, whole};
+use super::waiting::waiting;
 use super::{eta, words};
-use crate::journal::{Event, EventKind, Listener, RunState, StepPhase, StepState};
+use crate::journal::{Event, EventKind, Listener, RunState, StepPhase, StepState, Wait, waits};
 use crate::model::{Board, Reading, StepId, size};
 
 /// How often the board is sampled.
@@ -26,6 +27,7 @@ pub(crate) struct Bars {
 struct Screen {
     all: MultiProgress,
     overall: ProgressBar,
+    waiting: Option<ProgressBar>,
     running: BTreeMap<StepId, (ProgressBar, Pace)>,
     state: Option<RunState>,
     board: Board,
@@ -39,7 +41,7 @@ impl Bars {
         let overall =
             all.add(ProgressBar::new(0).with_style(style("{bar:24} {pos}/{len} steps  {msg}")));
         let (running, began) = (BTreeMap::new(), Instant::now());
-        let screen = Screen { all, overall, running, state: None, board, began };
+        let screen = Screen { all, overall, waiting: None, running, state: None, board, began };
         let screen = Arc::new(Mutex::new(screen));
         let ticked = Arc::clone(&screen);
         let ticks = tokio::spawn(async move {
@@ -90,6 +92,7 @@ impl Screen {
             self.all.println(words::wrap(&text, words::WIDTH).join("\n"))?;
         }
         if matches!(event.kind, EventKind::RunFinished { .. }) {
+            self.say_that_it_waits(&[]);
             self.overall.finish_and_clear();
         }
         self.state = Some(state.clone());
@@ -101,7 +104,21 @@ impl Screen {
         self.running.insert(step.clone(), (self.all.add(bar), Pace::default()));
     }
 
+    /// Below the bars stands what it waits for, as long as it does.
+    fn say_that_it_waits(&mut self, waits: &[Wait]) {
+        if waits.is_empty() {
+            if let Some(bar) = self.waiting.take() {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let add = || self.all.add(ProgressBar::new(1).with_style(style("{msg}")));
+        self.waiting.get_or_insert_with(add).set_message(waiting_lines(waits));
+    }
+
     fn tick(&mut self) {
+        let waits = self.state.as_ref().map(waits).unwrap_or_default();
+        self.say_that_it_waits(&waits);
         let Some(state) = &self.state else { return };
         let ended = state.steps.values().filter(|step| step.phase.is_ended()).count();
         self.overall.set_length(state.steps.len() as u64);
@@ -146,6 +163,13 @@ pub(super) fn overall(state: &RunState, board: &Board, elapsed: Duration) -> Str
     });
     let spent = words::seconds(elapsed.as_secs());
     format!("{spent}, {rest}{}", objective.unwrap_or_default())
+}
+
+/// What a run waits for, and what ends that.
+pub(super) fn waiting_lines(waits: &[Wait]) -> String {
+    let texts: Vec<_> = waits.iter().map(waiting).collect();
+    let lines = texts.iter().flat_map(|text| text.lines());
+    lines.flat_map(|line| words::wrap(line, words::WIDTH)).collect::<Vec<_>>().join("\n")
 }
 
 /// The text beside a step's bar.

@@ -77,7 +77,7 @@ pub(crate) fn trends(receipts: &[Receipt]) -> Vec<StepTrend> {
     for receipt in receipts.iter().rev() {
         let of = &receipt.predicate;
         for step in of.steps.iter().filter(|step| step.outcome == "succeeded") {
-            let (Some(from), Some(to)) = (step.started_at, step.finished_at) else { continue };
+            let Some((from, to)) = step.worked() else { continue };
             let took = u64::try_from((to - from).num_milliseconds()).unwrap_or_default();
             let key = (of.environment.clone(), of.mode.to_string(), step.id.to_string());
             let trend = all.entry(key).or_insert_with(|| StepTrend {

@@ -46,7 +46,7 @@ fn step(step: &StepLine) -> TestCase {
         }),
     };
     let mut case = case("step", step.id.as_str(), status);
-    if let (Some(from), Some(to)) = (step.started_at, step.finished_at) {
+    if let Some((from, to)) = step.worked() {
         case.set_time(between(from, to));
     }
     case

@@ -132,8 +132,7 @@ fn counts(step: &StepState, board: &Board) -> String {
     let reading = board.read(&step.seed.id);
     let rows = reading.map_or(0, |reading| reading.rows);
     let bytes = reading.map_or(0, |reading| reading.bytes);
-    let took = step.started_at.zip(step.finished_at);
-    let took = took.and_then(|(from, to)| (to - from).to_std().ok()).map(words::time);
+    let took = step.took().and_then(|took| took.to_std().ok()).map(words::time);
     let noun = noun(&step.seed.kind);
     let one = noun.strip_suffix('s').unwrap_or(noun);
     let rows = (rows > 0).then(|| words::counted(rows, one));

@@ -14,6 +14,7 @@ mod summary;
 mod tests;
 mod text;
 mod textfile;
+mod waiting;
 mod words;
 
 pub(crate) use bars::Bars;
@@ -26,4 +27,5 @@ pub(crate) use one_line::one_line;
 pub(crate) use summary::summary;
 pub(crate) use text::{TextFields, TextLines};
 pub(crate) use textfile::{Ran, textfile};
+pub(crate) use waiting::waiting;
 pub(crate) use words::{count, wrap};

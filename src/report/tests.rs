@@ -210,6 +210,24 @@ fn what_is_left_is_told_from_estimates_and_else_unknown() {
     assert_eq!(line, "a  2.0 KiB of 4.0 KiB, 0 B/s, 1/4 shards");
 }
 
+#[test]
+fn what_a_run_waits_for_stands_below_its_bars() {
+    let wait = crate::journal::Wait {
+        kind: "approval",
+        step: None,
+        what: "cutover/decide waits for approval by another than kim".to_owned(),
+        since: chrono::DateTime::UNIX_EPOCH,
+        until: None,
+        unblock: format!("coppice approve {} cutover/decide --reason TEXT", run_id()),
+    };
+    let text = bars::waiting_lines(&[wait]);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.starts_with("waiting cutover/decide waits for approval by another"), "{text}");
+    assert!(words.contains("kim, since 1970-01-01"), "{text}");
+    assert!(words.contains("unblock coppice approve"), "{text}");
+}
+
 fn redactor() -> Redactor {
     let redactor = Redactor::default();
     let (open, shut) = ("2026-02.abcd1234".parse().unwrap(), "2026-02.bbbbbbbb".parse().unwrap());

@@ -143,7 +143,7 @@ fn truth(holds: bool) -> f64 {
 }
 
 /// Exact up to 2^53, as every number of this format.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss, reason = "the format has no other numbers")]
 fn number(value: u64) -> f64 {
     value as f64
 }

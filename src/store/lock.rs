@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pin, Store, StoreError};
-use crate::model::{Code, Failure, RunId};
+use crate::model::{Code, Failure, ProcessIdentity, RunId};
 
 const KEY: &str = ".coppice/lock.json";
 const LIMIT: u64 = 64 * 1024;
@@ -32,10 +32,8 @@ struct Record {
     holder: String,
     run: RunId,
     epoch: u64,
-    host: String,
-    /// Processes are numbered within it; two containers may share a host name.
-    pid_space: String,
-    pid: u32,
+    #[serde(flatten)]
+    process: ProcessIdentity,
     since: DateTime<Utc>,
     until: DateTime<Utc>,
     /// A lock is let go by writing this: a late deletion could hit the next holder's.
@@ -74,7 +72,7 @@ impl TargetLock {
         let record = Record::new(holder, lease);
         let found = read(store, key).await?;
         if let Some((found, _)) = &found
-            && !found.may_be_taken(&record)
+            && !found.may_be_taken()
         {
             return Err(found.refusal(store));
         }
@@ -141,14 +139,11 @@ impl Drop for TargetLock {
 impl Record {
     fn new(holder: &Holder, lease: Duration) -> Self {
         let now = Utc::now();
-        let space = std::fs::read_link("/proc/self/ns/pid");
         Self {
             holder: holder.name.clone(),
             run: holder.run,
             epoch: holder.epoch,
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            pid_space: space.map(|s| s.display().to_string()).unwrap_or_default(),
-            pid: std::process::id(),
+            process: ProcessIdentity::own(),
             since: now,
             until: now + lease,
             released: false,
@@ -156,15 +151,13 @@ impl Record {
     }
 
     /// Whether the holder is gone: let go, run out, or a process of this machine that is dead.
-    fn may_be_taken(&self, by: &Self) -> bool {
-        let here = !self.pid_space.is_empty()
-            && (&self.host, &self.pid_space) == (&by.host, &by.pid_space);
-        self.released || self.until < Utc::now() || (here && !is_alive(self.pid))
+    fn may_be_taken(&self) -> bool {
+        self.released || self.until < Utc::now() || self.process.is_gone_from_this_boot()
     }
 
     fn is_of(&self, other: &Self) -> bool {
-        (self.run, self.epoch, self.pid, self.since)
-            == (other.run, other.epoch, other.pid, other.since)
+        (self.run, self.epoch, self.process.pid, self.since)
+            == (other.run, other.epoch, other.process.pid, other.since)
     }
 
     fn bytes(&self) -> Result<bytes::Bytes, Failure> {
@@ -182,18 +175,14 @@ impl Record {
             self.run,
             self.holder,
             at(self.since),
-            self.pid,
-            self.host
+            self.process.pid,
+            self.process.host
         );
         Failure::fenced(Code::Locked, message).hint(format!(
             "wait for that run, or stop it; if its process is gone, the lock ends by itself at {}",
             at(self.until)
         ))
     }
-}
-
-fn is_alive(pid: u32) -> bool {
-    std::path::Path::new("/proc").join(pid.to_string()).exists()
 }
 
 async fn read(store: &Store, key: &str) -> Result<Option<(Record, Pin)>, Failure> {
@@ -214,10 +203,8 @@ pub(crate) async fn standing(
     grace: Duration,
 ) -> Result<Option<Failure>, Failure> {
     let Some((found, _)) = read(store, key).await? else { return Ok(None) };
-    let holder = Holder { name: String::new(), run: found.run, epoch: 0 };
-    let own = Record::new(&holder, Duration::ZERO);
     let late = Record { until: found.until + grace, ..found };
-    Ok((!late.may_be_taken(&own)).then(|| late.refusal(store)))
+    Ok((!late.may_be_taken()).then(|| late.refusal(store)))
 }
 
 /// Says which run holds a store, if one does; changes nothing.
@@ -321,8 +308,13 @@ mod tests {
             let (record, pin) = read(&store, KEY).await.unwrap().unwrap();
             assert!(record.is_of(&taken.record) && !record.released);
             // A process of this machine that is gone need not be waited for.
-            let dead = Record { pid: u32::MAX, ..record };
+            let process = ProcessIdentity { born: Some(1), ..record.process.clone() };
+            let dead = Record { process, ..record };
             assert!(store.compare_and_swap(KEY, dead.bytes().unwrap(), Some(&pin)).await.unwrap());
+            // One of another machine may live, though it has the same name and number.
+            let boot = Some("another".to_owned());
+            let process = ProcessIdentity { boot, ..dead.process.clone() };
+            assert!(dead.may_be_taken() && !Record { process, ..dead }.may_be_taken());
             TargetLock::take(&store, &holder(4), lease).await.unwrap();
         }
     }

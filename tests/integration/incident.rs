@@ -28,7 +28,7 @@ fn waiting() -> (Bench, String) {
 }
 
 /// Waits until the status of a run is as wanted.
-fn until(bench: &Bench, run: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(bench: &Bench, run: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let until = Instant::now() + Duration::from_secs(120);
     loop {
         let status = bench.json(&["status", run]).expect(0).json();

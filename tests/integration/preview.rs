@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::bench::{Bench, Files, files};
 
 const DEV: [&str; 3] = ["plans/kansas.yaml", "--env", "dev"];
+const COLLECTION: &str = "catalog/ks_airports/2026-02.c4f9633b/stac/collection.json";
+const LINK: &str = "dangling-link@catalog/ks_airports/2026-02.c4f9633b/stac/collection.json";
 const ARTIFACT: &str = "processed/ks_airports/2026-02.c4f9633b/checksums.json";
 
 fn shown(bench: &Bench, args: &[&str]) -> Value {
@@ -99,4 +101,38 @@ fn a_preview_tells_what_a_restore_then_does_and_writes_nothing() {
     assert!(text.contains("  job postgis/places"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(back.contains("blocked: "), "{back}");
+}
+
+#[test]
+fn what_is_known_to_block_and_what_would_be_run_is_foreseen() {
+    let bench = Bench::new();
+    let origin = bench.path("origin").join(COLLECTION);
+    let text = fs::read_to_string(&origin).unwrap();
+    fs::write(&origin, text.replacen("\"describedby\"", "\"about\"", 1)).unwrap();
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap();
+    let freeze = "rehearse_every: 90d\n      \
+                  freeze: [{ name: stop, program: \"true\", args: [writers], timeout: 2m }]";
+    fs::write(&plan, text.replacen("rehearse_every: 90d", freeze, 1)).unwrap();
+    bench.try_to_seal();
+    bench.init();
+    let plan = shown(&bench, &["restore", "--dry-run"]);
+    let note = &step(&plan, "freeze/stop")["preview"]["note"];
+    assert_eq!(note, "would run `true writers`, 2m at most");
+    let gate = step(&plan, "gate/canonical-intact/2026-02.c4f9633b");
+    let why = gate["preview"]["blocked"].as_str().unwrap();
+    assert!(why.starts_with("known when it was sealed: dangling-link at "), "{why}");
+    let foreseen = amount(&plan["totals"], "projection", "blocked");
+    let text = bench.run(&[&["restore"], &DEV[..], &["--dry-run"]].concat()).expect(0).stdout;
+    assert!(text.contains("is found by the run itself"), "{text}");
+
+    let receipt = bench.receipt(1, &["restore"]);
+    let jobs = receipt["projections"].as_array().unwrap();
+    let blocked = jobs.iter().filter(|job| job["outcome"] == "blocked").count() as u64;
+    assert!(blocked > 0);
+    assert_eq!(foreseen, blocked, "{receipt:#}");
+    // Accepted, it blocks nothing.
+    let accept = ["restore", "--dry-run", "--accept", LINK, "--reason", "looked at"];
+    let accepted = shown(&bench, &accept);
+    assert_eq!(amount(&accepted["totals"], "projection", "blocked"), 0);
 }

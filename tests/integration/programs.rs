@@ -302,6 +302,30 @@ fn what_is_not_public_goes_to_governed_targets_and_its_words_to_its_owner() {
 }
 
 #[test]
+fn a_program_ends_with_a_coppice_that_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let pid = dir.path().join("pid").display().to_string();
+    let waits = "#!/bin/sh\ntrap '' TERM\necho $$ > \"$1\"\nsleep 1000 & wait\n";
+    let more = format!("args: ['{pid}']\n");
+    let bench = bench(&[Job { script: waits, more: &more, ..SOUND }], &[]);
+    let mut child = bench.start(&["restore", "plans/kansas.yaml", "--env", "dev"]);
+    let program = loop {
+        match fs::read_to_string(&pid) {
+            Ok(text) if text.ends_with('\n') => break text.trim().to_owned(),
+            _ => std::thread::sleep(std::time::Duration::from_millis(20)),
+        }
+    };
+    // SIGKILL: nothing of it runs any more that could end what it started.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    while fs::read_to_string(format!("/proc/{program}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+    {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_script_that_changed_since_the_plan_was_made_is_not_run() {
     let waits = "#!/bin/sh\nwhile [ ! -e \"$1\" ]; do sleep 0.1; done\nexit 9\n";
     let dir = tempfile::tempdir().unwrap();

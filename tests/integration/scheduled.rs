@@ -6,6 +6,8 @@ use std::process::Child;
 use serde_json::Value;
 
 use crate::bench::Bench;
+use crate::incident::until;
+use crate::interrupted::{until_it_happens, wait_for};
 use crate::validators::check;
 
 const REHEARSE: [&str; 4] = ["rehearse", "plans/kansas.yaml", "--env", "dev"];
@@ -110,6 +112,34 @@ fn a_second_rehearsal_is_refused_while_one_goes_on() {
     assert!(refused["error"]["message"].as_str().unwrap().contains("run 0"), "{refused:#}");
     assert!(first.wait().unwrap().success());
     bench.run(&REHEARSE).expect(0);
+}
+
+#[test]
+fn a_rehearsal_that_is_resumed_keeps_others_out_and_is_told_too() {
+    let (bench, run) = until_it_happens(|| {
+        let bench = Bench::new();
+        bench.seal();
+        let mut child = bench.start(&REHEARSE);
+        assert!(wait_for(&bench, "rebuild/postgis/counties", &["running", "succeeded"]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let run = bench.newest_run().unwrap();
+        let status = bench.json(&["status", &run]).expect(0).json();
+        (status["state"] == "running").then_some((bench, run))
+    });
+    bench.run(&["pause", &run, "--reason", "looked at"]).expect(0);
+    let metrics = bench.at("resumed.prom");
+    let mut resumed = bench.start(&["resume", &run, "--quiet", "--textfile", &metrics]);
+    until(&bench, &run, |status| {
+        status["waiting"][0]["for"] == "pause" && status["driven_by"].is_string()
+    });
+    let refused = bench.json(&REHEARSE).expect(5).json();
+    assert_eq!(refused["error"]["code"], "locked", "{refused:#}");
+    bench.run(&["continue", &run, "--reason", "all well"]).expect(0);
+    assert!(resumed.wait().unwrap().success());
+    let told = fs::read_to_string(metrics).unwrap();
+    assert!(told.contains("coppice_last_success_timestamp_seconds{"), "{told}");
+    assert!(told.contains("mode=\"rehearse\""), "{told}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ async fn journal(dir: &tempfile::TempDir) -> Arc<dyn Journal> {
 
 /// Claims as a process that is gone would have, so that the next claim takes over.
 async fn claim(journal: &Arc<dyn Journal>, run: RunId) -> Lease {
-    let gone = Holder { born: Some(1), ..Holder::this_process("kim") };
+    let gone = crate::journal::samples::gone(&Holder::this_process("kim"));
     journal.claim(run, &["file:///target".into()], &gone).await.unwrap()
 }
 

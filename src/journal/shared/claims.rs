@@ -74,7 +74,7 @@ async fn refuse_if_held(
         let by: Holder = serde_json::from_str(&by)?;
         let of = run_id(&of)?;
         let own = again && of == run && by == *holder;
-        if !own && !by.is_gone_from_this_boot() {
+        if !own && !by.process.is_gone_from_this_boot() {
             let holder = Box::new(by);
             return Err(JournalError::Held { target: target.clone(), holder, run: of });
         }

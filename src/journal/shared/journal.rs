@@ -139,7 +139,7 @@ impl SharedJournal {
         .await
         .map_err(failed("list the runs"))?;
         let living = |line: RunSummary| RunSummary {
-            holder: line.holder.filter(|holder| !holder.is_gone_from_this_boot()),
+            holder: line.holder.filter(|holder| !holder.process.is_gone_from_this_boot()),
             ..line
         };
         rows.into_iter().map(|row| values::summary(row).map(living)).collect()

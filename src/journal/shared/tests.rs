@@ -26,8 +26,10 @@ async fn another(pool: &PgPool) -> SharedJournal {
 }
 
 fn elsewhere(user: &str) -> Holder {
-    let boot = Some("another".to_owned());
-    Holder { host: "elsewhere".into(), boot, ..Holder::this_process(user) }
+    let mut holder = Holder::this_process(user);
+    holder.process.host = "elsewhere".to_owned();
+    holder.process.boot = Some("another".to_owned());
+    holder
 }
 
 async fn run_out(pool: &PgPool) {
@@ -103,7 +105,7 @@ async fn two_operators_are_told_who_holds_and_time_takes_a_lease() {
     for (claimed, target) in [(run, &[][..]), (RunId::now(), &targets[..])] {
         let failure = Failure::from(ours.claim(claimed, target, &holder).await.unwrap_err());
         assert_eq!((failure.code, failure.kind), (Code::Locked, FailureKind::Fenced));
-        let told = [former.host.clone(), former.user.clone(), run.to_string()];
+        let told = [former.process.host.clone(), former.user.clone(), run.to_string()];
         assert!(told.iter().all(|word| failure.message.contains(word)), "{}", failure.message);
         assert!(failure.message.contains(&former.since.format("%Y-%m-%d").to_string()));
     }

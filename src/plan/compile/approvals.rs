@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ApprovedBy, RunMode, StepId};
+use crate::model::{ApprovedBy, JobId, RunMode, StepId};
 use crate::plan::{Approve, Facts, LoadedPlan, Problem, StepSpec};
 
 /// The steps that the environment's patterns name. A rehearsal goes unattended.
@@ -16,18 +16,15 @@ pub(super) fn of(
     let Some(Approve { steps: patterns, by }) = &environment.approve else {
         return Ok(BTreeMap::new());
     };
-    // Other modes, and parts, have fewer steps.
     let whole = matches!(mode, RunMode::Restore | RunMode::Rehearse) && facts.scope.is_none();
     let (mut found, mut problems) = (BTreeMap::new(), Vec::new());
     for pattern in patterns {
         let named = steps.iter().filter(|step| matches(pattern, step.id.as_str()));
-        let before = found.len();
-        found.extend(named.map(|step| (step.id.clone(), *by)));
+        let named: Vec<_> = named.map(|step| (step.id.clone(), *by)).collect();
         // A rehearsal runs none of the plan's commands.
         let command = pattern.starts_with("freeze/") || pattern.starts_with("enable/");
         let whole = whole && !(command && mode == RunMode::Rehearse);
-        if whole && found.len() == before && !steps.iter().any(|s| matches(pattern, s.id.as_str()))
-        {
+        if named.is_empty() && (whole || !may_name(pattern, plan)) {
             let message = format!(
                 "environment `{}`: no step is called `{pattern}`, so nobody would be asked",
                 facts.environment
@@ -35,11 +32,35 @@ pub(super) fn of(
             let hint = "take out `approve` and look at the names with `coppice plan`".to_owned();
             problems.push(Problem::of_file(&plan.file, message).hint(hint));
         }
+        found.extend(named);
     }
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(if mode == RunMode::Rehearse { BTreeMap::new() } else { found })
+}
+
+/// Steps that are called so whatever the plan.
+const FIXED: [&str; 7] = [
+    "fence",
+    "cutover/decide",
+    "cutover/switch",
+    "cutover/read-back",
+    "cutover/drop-former",
+    "receipt",
+    "clean-up",
+];
+
+/// Families of steps of which only a restore knows the members.
+const FAMILIES: [&str; 5] = ["restore/", "verify/", "gate/", "freeze/", "enable/"];
+
+/// Whether a pattern may name a step of another mode, or of the whole: such have more steps.
+fn may_name(pattern: &str, plan: &LoadedPlan) -> bool {
+    let of_job = |job: &JobId| ["rebuild", "prove"].map(|verb| format!("{verb}/{job}"));
+    pattern.starts_with('*')
+        || FIXED.iter().any(|name| matches(pattern, name))
+        || FAMILIES.iter().any(|family| pattern.starts_with(family))
+        || plan.jobs.keys().flat_map(of_job).any(|name| matches(pattern, &name))
 }
 
 /// Whether a name is what a pattern says; `*` stands for any text.

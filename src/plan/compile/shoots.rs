@@ -143,7 +143,7 @@ pub(super) fn cut_over(
         policy: spec.cutover,
         jobs: candidates.collect(),
         rollback,
-        last_set: rollback && facts.only.is_empty(),
+        asked: if rollback { facts.only.clone() } else { Vec::new() },
         labels: facts.versions.iter().filter(|_| rollback).map(now).collect(),
     };
     let words = if rollback { "choose the former generations" } else { "choose what goes live" };

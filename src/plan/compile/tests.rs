@@ -5,11 +5,11 @@ use proptest::prelude::*;
 
 use super::compile;
 use crate::digest::Digest;
-use crate::model::{Audience, JobId, PolicyLabel, RunMode, StepId, Zone};
+use crate::model::{ApprovedBy, Audience, JobId, PolicyLabel, RunMode, StepId, Zone};
 use crate::plan::samples::{PLAN, facts, kansas, of, table_job, tiles_job, version};
 use crate::plan::{
-    DecideParams, Facts, GateParams, LoadedPlan, RebuildParams, RecoveryGraph, ResolvedInput,
-    StepKind, StepSpec, VersionFacts, When,
+    Approve, DecideParams, Facts, GateParams, LoadedPlan, RebuildParams, RecoveryGraph,
+    ResolvedInput, StepKind, StepSpec, VersionFacts, When,
 };
 
 fn graph(facts: &Facts, mode: RunMode) -> RecoveryGraph {
@@ -158,6 +158,33 @@ fn a_rollback_takes_what_is_live_and_what_is_made_of_it() {
     assert_eq!(jobs, ["postgis/places", "tiles/kansas"]);
     let nothing = Facts { live: BTreeMap::new(), ..facts };
     assert_eq!(compile(&kansas(), &nothing, RunMode::Rollback).unwrap_err().len(), 1);
+}
+
+#[test]
+fn a_pattern_of_an_approval_that_can_name_nothing_is_told_whatever_the_mode() {
+    let live = [(job("postgis/places"), Digest::blake3(b"places"))];
+    let facts = Facts { live: live.into(), ..facts() };
+    let asked = |pattern: &str, mode| {
+        let mut plan = kansas();
+        let environment = plan.plan.spec.environments.get_mut("dev").unwrap();
+        environment.approve =
+            Some(Approve { steps: vec![pattern.to_owned()], by: ApprovedBy::Other });
+        let facts = match mode {
+            RunMode::Rollback => Facts { snapshot: None, versions: Vec::new(), ..facts.clone() },
+            _ => facts.clone(),
+        };
+        compile(&plan, &facts, mode).map(|graph| graph.approvals.len())
+    };
+    for mode in [RunMode::Restore, RunMode::Rebuild, RunMode::Rollback] {
+        assert_eq!(asked("cutover/decide", mode).unwrap(), 1, "{mode}");
+        for misspelt in ["cutover/decides", "rebuild/postgis/plaxes", "rebuild/*/plaxes"] {
+            let problems = asked(misspelt, mode).unwrap_err();
+            assert!(problems[0].message.contains("nobody would be asked"), "{mode} {misspelt}");
+        }
+    }
+    // Other modes have them.
+    assert_eq!(asked("restore/objects/*", RunMode::Rollback).unwrap(), 0);
+    assert_eq!(asked("rebuild/postgis/places", RunMode::Rollback).unwrap(), 0);
 }
 
 #[test]

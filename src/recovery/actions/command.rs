@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use crate::engine::{Action, StepContext};
-use crate::model::{Failure, Output, Redact};
-use crate::plan::{CommandParams, StepSpec};
+use crate::model::{Failure, Output, Preview, Previews, Redact};
+use crate::plan::{CommandParams, CommandSpec, StepSpec};
 use crate::process::{Ended, Program};
 use crate::recovery::programs::variables;
 use crate::recovery::{World, params};
@@ -43,6 +43,13 @@ impl Action for Command {
             }),
             ..Output::default()
         })
+    }
+
+    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+        let CommandSpec { program, args, .. } = &self.params.command;
+        let line: Vec<_> = [program].into_iter().chain(args).map(String::as_str).collect();
+        let limit = humantime::format_duration(self.params.command.limit());
+        Ok(Preview::noted(format!("would run `{}`, {limit} at most", line.join(" "))))
     }
 }
 

@@ -121,9 +121,10 @@ impl Decide {
             let live = target.live(&candidate.job).await?;
             found.push((candidate, live, target.last_switch(&candidate.job).await?));
         }
-        if self.params.last_set {
-            found = last_set(found);
-        }
+        found = match self.params.asked.as_slice() {
+            [] => last_set(found),
+            asked => together(asked, found)?,
+        };
         let (mut set, mut denied) = (Vec::new(), Vec::new());
         for (candidate, from, last) in found {
             let Some(to) = last.and_then(|last| last.former) else {
@@ -161,6 +162,44 @@ fn last_set(mut found: Vec<Found<'_>>) -> Vec<Found<'_>> {
     let run = last.max_by_key(|last| last.at).map(|last| last.run);
     found.retain(|(.., last)| last.as_ref().map(|last| last.run) == run);
     found
+}
+
+/// The jobs that were asked for, and what was switched together with them because it is made of
+/// them. What is made of them and is older was made of what comes back, and stays. What was
+/// switched by itself since was made of what goes: its former generation would not fit either.
+fn together<'a>(asked: &[JobId], found: Vec<Found<'a>>) -> Result<Vec<Found<'a>>, Failure> {
+    let mut taken: Vec<Found<'_>> = Vec::new();
+    for one in found {
+        let (candidate, _, last) = &one;
+        let needs = taken.iter().filter(|(need, ..)| candidate.needs.contains(&need.job));
+        let (mut goes, mut newer) = (asked.contains(&candidate.job), None);
+        for (need, _, needed) in needs {
+            match (last, needed) {
+                (Some(last), Some(needed)) if last.run == needed.run => goes = true,
+                (Some(last), Some(needed)) if last.at > needed.at => newer = Some(&need.job),
+                _ => {}
+            }
+        }
+        if let Some(need) = newer {
+            return Err(apart(&candidate.job, need));
+        }
+        if goes {
+            taken.push(one);
+        }
+    }
+    Ok(taken)
+}
+
+fn apart(job: &JobId, need: &JobId) -> Failure {
+    let message = format!(
+        "{job} went live by a later run than {need}, of which it is made, so the former \
+         generations of the two do not fit together; nothing was changed"
+    );
+    let hint = format!(
+        "roll {job} back alone with `--only {job}` until both are of one run, or build anew what \
+         you want with `coppice rebuild --only {need}`"
+    );
+    Failure::permanent(Code::StepFailed, message).hint(hint)
 }
 
 /// The candidates that are proven and whose needs are all in the set; dependencies stand first.
@@ -234,5 +273,25 @@ mod tests {
         let found = jobs.iter().zip(last).map(|(job, last)| (job, None, last)).collect();
         let set: Vec<_> = last_set(found).iter().map(|(c, ..)| c.job.to_string()).collect();
         assert_eq!(set, ["graph/a", "graph/c"]);
+    }
+
+    #[test]
+    fn what_is_made_of_a_job_goes_back_with_it_only_where_they_went_live_together() {
+        let jobs = [candidate("postgis/a", &[]), candidate("tiles/b", &["postgis/a"])];
+        let asked = ["postgis/a".parse().unwrap()];
+        let runs = [RunId::now(), RunId::now()];
+        let taken = |dependant: (usize, i64)| {
+            let switches = [(0, 10), dependant].map(|(run, at)| {
+                let at = DateTime::from_timestamp(at, 0).unwrap();
+                Some(LastSwitch { former: None, run: runs[run], at })
+            });
+            let found = jobs.iter().zip(switches).map(|(job, last)| (job, None, last)).collect();
+            together(&asked, found).map(|found| found.len())
+        };
+        assert_eq!(taken((0, 11)), Ok(2));
+        // It was blocked when its need changed, and is still made of the former one.
+        assert_eq!(taken((1, 5)), Ok(1));
+        let apart = taken((1, 20)).unwrap_err();
+        assert!(apart.message.starts_with("tiles/b went live by a later run than postgis/a"));
     }
 }

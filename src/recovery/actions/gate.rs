@@ -11,7 +11,7 @@ use crate::model::{
     Preview, Previews, StepId, Verdict,
 };
 use crate::plan::{GateParams, StepSpec};
-use crate::recovery::{GateOutput, VerifiedOutput, params};
+use crate::recovery::{GateOutput, VerifiedOutput, params, withdrawn};
 
 struct Gate {
     gate: GateParams,
@@ -49,7 +49,13 @@ impl Action for Gate {
         Output::of(&GateOutput { verdict, pins })
     }
 
-    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+    async fn preview(&self, before: &Previews) -> Result<Preview, Failure> {
+        let known = self.waits_for.iter().filter_map(|step| before.get(step));
+        let known = known.flat_map(|preview| self.concerning(&preview.findings));
+        let against: Vec<_> = known.filter(|finding| finding.blocks()).cloned().collect();
+        if !against.is_empty() {
+            return Ok(Preview::blocked(format!("known when it was sealed: {}", first(&against))));
+        }
         Ok(match &self.gate {
             GateParams::Policy { label, audience, allowed: false, .. } => {
                 let (label, to) = (label_name(*label), audience.name());
@@ -65,7 +71,7 @@ impl Action for Gate {
 impl Gate {
     fn concerning<'a>(&'a self, findings: &'a [Finding]) -> impl Iterator<Item = &'a Finding> {
         findings.iter().filter(move |finding| match &self.gate {
-            GateParams::CanonicalIntact { version } => concerns(finding, version),
+            GateParams::CanonicalIntact { version } => finding.concerns(version),
             GateParams::Ledger => true,
             // Findings about objects shut the gates of their versions, not of everything.
             GateParams::Manifest | GateParams::Policy { .. } | GateParams::Erased { .. } => false,
@@ -116,7 +122,10 @@ impl Gate {
                 format!("artifacts, catalog and checksums agree{warned}")
             }
             GateParams::Withdrawals { entries } => {
-                format!("{entries} entries read, nothing that was erased is left{warned}")
+                format!(
+                    "{} read, nothing that was erased is left{warned}",
+                    withdrawn::entries(*entries)
+                )
             }
             GateParams::Erased { .. } => "nothing is left to build it of".to_owned(),
             GateParams::Policy { label, audience, .. } => {
@@ -126,25 +135,14 @@ impl Gate {
     }
 }
 
-/// A finding concerns a version when it is of it, or says that it holds it back.
-fn concerns(finding: &Finding, version: &DatasetVersionId) -> bool {
-    finding.dataset_version_id.as_ref() == Some(version)
-        || finding.blocks.iter().any(|blocked| blocked == version.as_str())
-}
-
 fn shut(id: &str, unseen: &[StepId], findings: Vec<Finding>) -> Failure {
     let mut why = Vec::new();
     if !unseen.is_empty() {
         let steps: Vec<_> = unseen.iter().map(ToString::to_string).collect();
         why.push(format!("no evidence from {}", steps.join(", ")));
     }
-    if let Some(first) = findings.first() {
-        let key = first.key.as_deref().map(|key| format!(" at {key}")).unwrap_or_default();
-        let more = match findings.len() {
-            1 => String::new(),
-            n => format!(" and {} more", n - 1),
-        };
-        why.push(format!("{}{key}{more}", first.kind.name()));
+    if !findings.is_empty() {
+        why.push(first(&findings));
     }
     let hint = match findings.first() {
         Some(finding) => finding.hint.clone(),
@@ -153,6 +151,17 @@ fn shut(id: &str, unseen: &[StepId], findings: Vec<Finding>) -> Failure {
     Failure::permanent(Code::GateShut, format!("gate {id} is shut: {}", why.join("; ")))
         .hint(hint)
         .with_findings(findings)
+}
+
+/// The first of some findings, and how many more there are.
+fn first(findings: &[Finding]) -> String {
+    let Some(first) = findings.first() else { return String::new() };
+    let key = first.key.as_deref().map(|key| format!(" at {key}")).unwrap_or_default();
+    let more = match findings.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    format!("{}{key}{more}", first.kind.name())
 }
 
 fn denied(job: &JobId, label: Option<PolicyLabel>, audience: Audience) -> Finding {
@@ -188,19 +197,6 @@ fn label_name(label: Option<PolicyLabel>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_finding_concerns_its_version_and_what_it_blocks() {
-        let version: DatasetVersionId = "2026-02.abcd1234".parse().unwrap();
-        let other: DatasetVersionId = "2026-03.abcd1234".parse().unwrap();
-        let of = Finding::blocking(FindingKind::Altered, "h").of_version(Some(&version));
-        assert!(concerns(&of, &version));
-        assert!(!concerns(&of, &other));
-        let mut blocked = Finding::blocking(FindingKind::Missing, "h");
-        assert!(!concerns(&blocked, &version));
-        blocked.blocks = vec![version.to_string()];
-        assert!(concerns(&blocked, &version));
-    }
 
     #[test]
     fn a_gate_without_evidence_says_whose_is_missing() {

@@ -9,7 +9,10 @@ use crate::canonical::catalog::Sources;
 use crate::canonical::{Known, acquisitions, catalog, sealed_digests};
 use crate::digest::BothDigests;
 use crate::engine::{Action, StepContext};
-use crate::model::{DatasetVersionId, Failure, Finding, Output, VerifyOutput, Zone, accept};
+use crate::model::{
+    DatasetVersionId, Failure, Finding, Output, Preview, Previews, Redact, VerifyOutput, Zone,
+    accept,
+};
 use crate::plan::{StepSpec, VerifyCatalogParams};
 use crate::recovery::{VerifiedOutput, World, params, pins};
 
@@ -47,6 +50,28 @@ impl Action for VerifyCatalog {
         accept(&self.params.accept, &mut findings, &|name| redactor.name_of(name));
         let output = VerifiedOutput { read, pins: Vec::new() };
         Ok(Output::of(&output)?.with_findings(findings))
+    }
+
+    /// What the snapshot was sealed with would be found again.
+    async fn preview(&self, _before: &Previews) -> Result<Preview, Failure> {
+        let Some(snapshot) = &self.params.snapshot else { return Ok(Preview::default()) };
+        let (backup, redactor) = (self.world.backup()?, &self.world.redactor);
+        let manifest = backup.manifest(snapshot).await?;
+        let mut found = backup.known_findings(&manifest).await?;
+        let withdrawals = self.world.withdrawals().await?;
+        let versions = &self.params.versions;
+        found.retain(|finding| {
+            versions.iter().any(|(_, version)| finding.concerns(version))
+                && !withdrawals.explains(finding)
+        });
+        let known = Known::of(backup, &manifest).await?;
+        let mut findings = known.judge(found);
+        let against = known.against(versions);
+        let new: Vec<_> = against.into_iter().filter(|one| !findings.contains(one)).collect();
+        findings.extend(new);
+        accept(&self.params.accept, &mut findings, &|name| redactor.name_of(name));
+        let Output { findings, .. } = redactor.output(Output::default().with_findings(findings));
+        Ok(Preview::found(findings))
     }
 }
 

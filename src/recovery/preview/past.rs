@@ -129,6 +129,5 @@ fn seconds(step: &StepState) -> Option<u64> {
     if step.phase != StepPhase::Succeeded {
         return None;
     }
-    let took = (step.finished_at? - step.started_at?).num_milliseconds();
-    Some(u64::try_from(took).ok()?.div_ceil(1000).max(1))
+    Some(u64::try_from(step.took()?.num_milliseconds()).ok()?.div_ceil(1000).max(1))
 }

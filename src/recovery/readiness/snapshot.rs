@@ -5,6 +5,7 @@ use crate::model::size;
 use crate::recovery::places;
 use crate::recovery::request::Request;
 use crate::recovery::survey::choose;
+use crate::recovery::withdrawn;
 use crate::recovery::world::World;
 
 /// The newest snapshot that a restore would take, and its age.
@@ -44,5 +45,5 @@ fn age(world: &World, manifest: &Manifest) -> Probe {
 pub(super) async fn withdrawals(world: &World) -> Option<Probe> {
     world.setting.environment.withdrawals.as_ref()?;
     let read = world.withdrawals().await;
-    Some(Probe::of("withdrawals", read.map(|list| format!("{} entries", list.entries()))))
+    Some(Probe::of("withdrawals", read.map(|list| withdrawn::entries(list.entries()))))
 }

@@ -247,6 +247,8 @@ async fn one_run_holds_a_server_and_a_marker_stays() {
     let lease = Duration::ZERO;
     let out = LockRequest { lease, ..request("third", &|_| false) };
     let _out = GraphLock::take(&client, &out).await.unwrap();
+    // The clock has to come to another millisecond.
+    tokio::time::sleep(Duration::from_millis(5)).await;
     GraphLock::take(&client, &request("fourth", &|_| false)).await.unwrap();
 
     assert_eq!(client.marker().await.unwrap(), None);
