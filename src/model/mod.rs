@@ -23,6 +23,7 @@ mod reading;
 mod redact;
 mod sink;
 mod size;
+mod table;
 
 pub use actor::Actor;
 pub use approval::ApprovedBy;
@@ -48,8 +49,6 @@ pub use progress::{Board, Meter, Reading};
 pub use proof::{Covers, MadeOf, Proof, Verdict};
 pub use reading::{Bound, GeometryColumns, OnBadRow, ReadAs, Repair};
 pub use redact::{Redact, Touched};
-pub use sink::{
-    Column, ColumnType, GraphSink, Index, IndexMethod, Layer, SearchSink, Sink, TableSink,
-    TilesSink,
-};
+pub use sink::{GraphSink, Layer, SearchSink, Sink, TilesSink};
 pub(crate) use size::size;
+pub use table::{Column, ColumnType, ForeignKey, Index, IndexMethod, Privilege, TableSink};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommandSink, JobId};
+use super::{CommandSink, JobId, TableSink};
 
 /// What a job fills.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,92 +37,6 @@ impl Sink {
     pub fn has_query(&self) -> bool {
         !matches!(self, Self::Tiles(_) | Self::Command(_))
     }
-}
-
-/// A table in PostgreSQL with PostGIS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TableSink {
-    /// The schema of the live table.
-    pub schema: String,
-    /// The name of the live table.
-    pub table: String,
-    /// The columns, in order; the query must give them by name.
-    pub columns: Vec<Column>,
-    /// The primary key.
-    #[serde(default)]
-    pub primary_key: Vec<String>,
-    /// The indexes.
-    #[serde(default)]
-    pub indexes: Vec<Index>,
-}
-
-/// A typed column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub data_type: ColumnType,
-    /// Whether NULL is refused.
-    #[serde(default)]
-    pub not_null: bool,
-    /// Of a geometry: its kind, such as `Point`, `MultiPolygon`; by default any.
-    #[serde(default)]
-    pub geometry: Option<String>,
-    /// Of a geometry: its SRID; by default 4326.
-    #[serde(default)]
-    pub srid: Option<i32>,
-    /// A comment for people.
-    #[serde(default)]
-    pub comment: Option<String>,
-}
-
-/// The types that a column may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are PostgreSQL's")]
-pub enum ColumnType {
-    Boolean,
-    Smallint,
-    Integer,
-    Bigint,
-    Real,
-    Double,
-    Text,
-    Bytea,
-    Date,
-    Timestamptz,
-    Json,
-    Geometry,
-}
-
-/// An index of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Index {
-    /// The columns.
-    pub columns: Vec<String>,
-    /// The method.
-    #[serde(default)]
-    pub method: IndexMethod,
-    /// Whether two rows with equal columns are refused.
-    #[serde(default)]
-    pub unique: bool,
-}
-
-/// How an index is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are PostgreSQL's")]
-pub enum IndexMethod {
-    #[default]
-    Btree,
-    Gist,
-    Gin,
-    Brin,
 }
 
 /// A search index. The query gives the columns `id`, `dataset`, `dataset_version_id`, `title`,

@@ -117,6 +117,29 @@ pub(crate) struct Limits {
     /// Former generations of each job that stay for a rollback; older ones are dropped after a
     /// cutover.
     pub(crate) keep_generations: u32,
+    /// Connections to PostgreSQL that a run may have at once; by default five, and three for each
+    /// of `queries`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) connections: Option<u32>,
+}
+
+impl Limits {
+    /// The fewest connections to PostgreSQL that all queries can do with: one for the lock; of each
+    /// query one that writes and one that reads back, outside of the pool; two to look.
+    pub(crate) fn fewest_connections(&self) -> u32 {
+        self.queries.saturating_mul(2).saturating_add(3)
+    }
+
+    /// Connections to PostgreSQL in all.
+    pub(crate) fn all_connections(&self) -> u32 {
+        let usual = self.queries.saturating_mul(3).saturating_add(5);
+        self.connections.unwrap_or(usual)
+    }
+
+    /// Those of the pool: the lock and what is read back have connections of their own.
+    pub(crate) fn pool_size(&self) -> u32 {
+        self.all_connections().saturating_sub(self.queries).saturating_sub(1).max(2)
+    }
 }
 
 impl Default for Limits {
@@ -128,6 +151,7 @@ impl Default for Limits {
             attempts: 4,
             step_timeout_seconds: 6 * 3600,
             keep_generations: 2,
+            connections: None,
         }
     }
 }
@@ -218,6 +242,10 @@ pub(crate) enum PostgisSpec {
         /// Where its URL is: `env:NAME` or `file:PATH`.
         #[schemars(regex(pattern = "^(env|file):.+$"), example = "env:COPPICE_POSTGIS_URL")]
         secret: String,
+        /// Where the password is, if not in the URL: `env:NAME` or `file:PATH`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(regex(pattern = "^(env|file):.+$"), example = "env:COPPICE_POSTGIS_PASSWORD")]
+        password: Option<String>,
     },
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cluster_error::ClusterError;
-use super::connect::identity;
+use super::version::{identity, is_supported};
 
 /// Where Debian and Ubuntu put each major version.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -43,6 +43,9 @@ impl Binaries {
         let version = said(&bin.join("postgres"), "--version")?;
         let number = version.split_whitespace().nth(2)?;
         let major: String = number.chars().take_while(char::is_ascii_digit).collect();
+        if !is_supported(&major) {
+            return None;
+        }
         let postgis = shares(bin, &major).iter().find_map(|share| {
             let control = share.join("extension/postgis.control");
             default_version(&std::fs::read_to_string(control).ok()?)

@@ -14,9 +14,10 @@ use tokio::process::Command;
 
 use super::binaries::Binaries;
 use super::cluster_error::{ClusterError, failed};
-use super::connect::{PgError, execute, tuned};
+use super::connect::{PgError, execute};
 use super::owner::Owner;
 use super::quote::{Part, sql};
+use super::url::tuned;
 
 /// The superuser, the database.
 const NAME: &str = "coppice";

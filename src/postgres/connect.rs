@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
-use url::Url;
 
 use super::quote::Sql;
+use super::version::{NEWEST, OLDEST};
 use crate::model::{Code, Failure};
 
 /// What can go wrong between us and a PostgreSQL server.
@@ -13,6 +13,17 @@ pub(crate) enum PgError {
     /// The URL does not say which server.
     #[error("failed to read the PostgreSQL URL: expected postgres://user@host:port/database")]
     Url,
+    /// A file that the URL names cannot be read.
+    #[error("failed to read {}, which the PostgreSQL URL names as {parameter}", file.display())]
+    File {
+        /// The parameter of the URL.
+        parameter: &'static str,
+        /// The file.
+        file: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The server said no, or the way to it is broken.
     #[error("failed to {what}")]
     Sql {
@@ -21,6 +32,18 @@ pub(crate) enum PgError {
         /// What came back.
         #[source]
         source: sqlx::Error,
+    },
+    /// The server is of a version that we do not know.
+    #[error("the server is PostgreSQL {found}; {} to {} are supported", OLDEST, NEWEST)]
+    Version {
+        /// Its major version.
+        found: i32,
+    },
+    /// PostGIS is of a version that we do not know.
+    #[error("the database has PostGIS {found}; PostGIS 3 is supported")]
+    PostgisVersion {
+        /// Its version.
+        found: String,
     },
     /// PostGIS is not in the database.
     #[error("failed to find the extension postgis in the database")]
@@ -51,12 +74,27 @@ impl From<PgError> for Failure {
         match &error {
             PgError::Url => Self::permanent(Code::PlanInvalid, error.to_string())
                 .hint("check the secret that holds the URL"),
+            PgError::File { source, .. } => Self::permanent(Code::Credentials, error.to_string())
+                .because(source)
+                .hint("put the file there, readable by this user, or correct the URL"),
+            PgError::Version { found } => Self::permanent(Code::StepFailed, error.to_string())
+                .hint(if *found < OLDEST {
+                    "upgrade the server; nothing was written"
+                } else {
+                    "use a newer coppice, or a server of a version that it knows; nothing was written"
+                }),
+            PgError::PostgisVersion { .. } => Self::permanent(Code::StepFailed, error.to_string())
+                .hint("ALTER EXTENSION postgis UPDATE, or a server with PostGIS 3; nothing was written"),
             PgError::NoPostgis => Self::permanent(Code::StepFailed, error.to_string())
                 .hint("as a superuser run CREATE EXTENSION postgis in the target database"),
             PgError::Sql { source, .. } => classify(error.to_string(), source),
         }
     }
 }
+
+const NOT_BELIEVED: &str = "the server's certificate was not accepted: name the root that signed it \
+                            by sslrootcert=FILE in the URL, and the server by a name that is in \
+                            the certificate";
 
 /// Sorts an error by meaning. Only the server's message is kept, never its detail, which quotes
 /// values.
@@ -66,13 +104,21 @@ fn classify(message: String, source: &sqlx::Error) -> Failure {
             let state = sqlstate(source).unwrap_or_default();
             by_state(&state, message).class(format!("postgres {state}"))
         }
+        // The handshake fails as any reading does; what it says is no secret.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Failure::permanent(Code::Credentials, message).hint(NOT_BELIEVED)
+        }
+        sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS") => {
+            Failure::permanent(Code::Credentials, message).hint(
+                "turn TLS on at the server (`ssl = on`); only where nobody else can listen or \
+                 answer, say sslmode=disable in the URL",
+            )
+        }
+        sqlx::Error::Tls(_) => Failure::permanent(Code::Credentials, message).hint(NOT_BELIEVED),
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => {
             Failure::transient(Code::StoreUnreachable, message)
                 .hint("see that the PostgreSQL server is up and can be reached from here")
         }
-        sqlx::Error::Tls(_) => Failure::permanent(Code::Credentials, message).hint(
-            "the server's certificate was not accepted; name its root with sslrootcert in the URL",
-        ),
         _ => Failure::permanent(Code::StepFailed, message),
     };
     failure.because(source)
@@ -91,7 +137,7 @@ fn by_state(state: &str, message: String) -> Failure {
         "28000" | "28P01" => Failure::permanent(Code::Credentials, message)
             .hint("check user and password in the secret that holds the URL, and pg_hba.conf"),
         "42501" => Failure::permanent(Code::Credentials, message)
-            .hint("the role lacks a privilege; it needs CREATE on the database and the schemas"),
+            .hint("the role lacks a privilege: CONNECT, CREATE or TEMPORARY on the database, or USAGE and CREATE on a schema; coppice check names it"),
         "3D000" => Failure::permanent(Code::StoreUnreachable, message)
             .hint("create the database that the URL names, with the extension postgis"),
         "23505" => Failure::permanent(Code::StepFailed, message)
@@ -103,39 +149,10 @@ fn by_state(state: &str, message: String) -> Failure {
     }
 }
 
-/// Reads a URL. Without an `sslmode` of its own, a server beyond this machine must prove its name.
-pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, PgError> {
-    // Not the parser's own message, which may quote the password.
-    let parsed = Url::parse(url).ok().ok_or(PgError::Url)?;
-    if !matches!(parsed.scheme(), "postgres" | "postgresql") {
-        return Err(PgError::Url);
-    }
-    let options: PgConnectOptions = url.parse().ok().ok_or(PgError::Url)?;
-    let says = parsed.query_pairs().any(|(key, _)| matches!(&*key, "sslmode" | "ssl-mode"));
-    let options =
-        if says || is_local(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) };
-    Ok(tuned(options))
-}
-
-/// The settings that every connection of ours has.
-pub(super) fn tuned(options: PgConnectOptions) -> PgConnectOptions {
-    options
-        .application_name("coppice")
-        // A fixed session, so that text made by the server (of times in tiles) never differs.
-        .options([("TimeZone", "UTC"), ("DateStyle", "ISO"), ("client_min_messages", "warning")])
-        .disable_statement_logging()
-}
-
-fn is_local(options: &PgConnectOptions) -> bool {
-    let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
-    let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || loopback
-}
-
-/// Opens a pool and makes sure that the server answers.
-pub(crate) async fn open_pool(options: PgConnectOptions) -> Result<PgPool, PgError> {
+/// Opens a pool of so many connections and makes sure that the server answers.
+pub(crate) async fn open_pool(options: PgConnectOptions, size: u32) -> Result<PgPool, PgError> {
     let pool = PgPoolOptions::new()
-        .max_connections(8)
+        .max_connections(size)
         .acquire_timeout(Duration::from_secs(30))
         .connect_lazy_with(options.clone());
     // Of its own, because a pool tells a refused connection only as a timeout.
@@ -154,66 +171,43 @@ pub(crate) async fn execute(
     done.map(|done| done.rows_affected()).map_err(PgError::sql(what))
 }
 
-/// Names the software that builds: `PostgreSQL 15 / PostGIS 3.3`.
-pub(crate) async fn server_identity(pool: &PgPool) -> Result<String, PgError> {
-    let failed = PgError::sql("ask the server for its version");
-    let number: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
-        .fetch_one(pool)
-        .await
-        .map_err(&failed)?;
-    let postgis: Option<String> =
-        sqlx::query_scalar("SELECT extversion FROM pg_extension WHERE extname = 'postgis'")
-            .fetch_optional(pool)
-            .await
-            .map_err(&failed)?;
-    let postgis = postgis.ok_or(PgError::NoPostgis)?;
-    Ok(identity(&(number / 10_000).to_string(), &postgis))
+/// Runs text that holds a declared query: by the protocol that refuses a second statement.
+pub(crate) async fn execute_one(
+    connection: &mut PgConnection,
+    what: &'static str,
+    statement: &Sql,
+) -> Result<(), PgError> {
+    let done = sqlx::query(statement.safe()).persistent(false).execute(connection).await;
+    done.map(|_| ()).map_err(PgError::sql(what))
 }
 
-/// The common form of both ways to learn the identity.
-pub(super) fn identity(major: &str, postgis: &str) -> String {
-    let minor: Vec<&str> = postgis.split('.').take(2).collect();
-    format!("PostgreSQL {major} / PostGIS {}", minor.join("."))
-}
-
-/// Names this one database among all there are: `postgres:<system identifier>/<database>`.
-pub(crate) async fn system_identity(pool: &PgPool) -> Result<String, PgError> {
-    sqlx::query_scalar(
-        "SELECT 'postgres:' || system_identifier || '/' || current_database() \
-         FROM pg_control_system()",
+/// How many more connections the server and our role's limit allow.
+pub(crate) async fn free_connections(pool: &PgPool) -> Result<u64, PgError> {
+    let free: i64 = sqlx::query_scalar(
+        "SELECT least( \
+           current_setting('max_connections')::bigint \
+             - current_setting('superuser_reserved_connections')::bigint \
+             - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), \
+           (SELECT CASE WHEN rolconnlimit < 0 THEN NULL ELSE rolconnlimit - \
+             (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user) END \
+            FROM pg_roles WHERE rolname = current_user))",
     )
     .fetch_one(pool)
     .await
-    .map_err(PgError::sql("ask the server for its system identifier"))
+    .map_err(PgError::sql("ask how many connections are free"))?;
+    Ok(u64::try_from(free).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::FailureKind;
-
-    #[test]
-    fn a_remote_server_must_prove_its_name_unless_the_url_says_otherwise() {
-        let mode = |url: &str| format!("{:?}", connect_options(url).unwrap().get_ssl_mode());
-        assert_eq!(mode("postgres://u:p@db.example.org/x"), "VerifyFull");
-        assert_eq!(mode("postgres://u:p@db.example.org/x?sslmode=require"), "Require");
-        assert_ne!(mode("postgres://u@127.0.0.1/x"), "VerifyFull");
-        assert_ne!(mode("postgres://u@[::1]/x"), "VerifyFull");
-        assert_ne!(mode("postgres://u@%2Frun%2Fpg/x"), "VerifyFull");
-    }
-
-    #[test]
-    fn a_bad_url_is_refused_without_being_quoted() {
-        for url in ["postgres://u:hunter2@[bad/x", "mysql://u:hunter2@h/x", "hunter2"] {
-            let failure = Failure::from(connect_options(url).unwrap_err());
-            assert!(!format!("{failure:?}").contains("hunter2"));
-        }
-    }
+    use crate::postgres::connect_options;
 
     #[tokio::test]
     async fn a_refused_connection_is_transient() {
         let options = connect_options("postgres://u:hunter2@127.0.0.1:1/x").unwrap();
-        let failure = Failure::from(open_pool(options).await.unwrap_err());
+        let failure = Failure::from(open_pool(options, 4).await.unwrap_err());
         assert!(matches!(failure.kind, FailureKind::Transient { .. }), "{failure:?}");
         assert_eq!(failure.code, Code::StoreUnreachable);
     }

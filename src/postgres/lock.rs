@@ -102,10 +102,11 @@ impl TargetLock {
         sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut self.connection).await.unwrap();
     }
 
-    /// Gives the lock back.
-    pub(crate) async fn release(self) -> Result<(), LockError> {
-        let closed = self.connection.close().await;
-        Ok(closed.map_err(PgError::sql("give the lock on the database back"))?)
+    /// Gives the lock back. With a connection that is gone the lock is gone too.
+    pub(crate) async fn release(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::debug!(%error, "the connection of the lock was gone already");
+        }
     }
 }
 

@@ -53,6 +53,9 @@ pub(crate) enum Part<'a> {
     Float(f64),
     /// SQL that was made here before.
     Sql(&'a Sql),
+    /// A query that a job declares. It must be the last part, and be run by `execute_one`, which
+    /// takes no second statement.
+    Query(&'a str),
 }
 
 /// Fills each `{}` of a constant template with the next part.
@@ -96,6 +99,7 @@ impl Part<'_> {
                 let _ = write!(text, "{value:e}::float8");
             }
             Self::Sql(sql) => text.push_str(&sql.0),
+            Self::Query(query) => text.push_str(query.trim().trim_end_matches(';')),
         }
     }
 }

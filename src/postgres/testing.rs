@@ -64,5 +64,5 @@ pub(crate) async fn database() -> PgPool {
         sql("CREATE DATABASE {} TEMPLATE {}", &[Part::Ident(&name), Part::Ident("coppice")]);
     execute(&mut admin, "create a database", &create).await.unwrap();
     admin.close().await.unwrap();
-    open_pool(shared.cluster.options_of(&name)).await.unwrap()
+    open_pool(shared.cluster.options_of(&name), 8).await.unwrap()
 }

@@ -147,6 +147,11 @@ pub(crate) trait Projection: Send + Sync {
     /// succeeds. Fails as fenced when neither `from` nor `to` is what is live.
     async fn switch(&self, set: &[Change], cx: &StageContext) -> Result<(), Failure>;
 
+    /// What others have put on what is live of a job, a sentence each, for who has to decide.
+    async fn others(&self, _job: &JobId, _sink: &Sink) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
+
     /// Lists the generations of a job.
     async fn stored(&self, job: &JobId) -> Result<Vec<Stored>, Failure>;
 

@@ -121,7 +121,9 @@ async fn compare(
     match target.holds(&generation).await? {
         Held::Live(proof) => content(&*target, &generation, &proof, deep, drift).await?,
         Held::Complete(proof) => {
-            drift.differs.push("readers are not shown what the record says is live".to_owned());
+            let words = "readers are not shown what the record says is live, or what the job \
+                         declares around it (grants, comments, views, foreign keys) is not there";
+            drift.differs.push(words.to_owned());
             content(&*target, &generation, &proof, deep, drift).await?;
         }
         Held::Absent => drift.differs.push("what should be live is gone".to_owned()),

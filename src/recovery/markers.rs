@@ -87,6 +87,8 @@ pub(crate) async fn put(world: &World) -> Result<Vec<String>, Failure> {
         marked.push(server.name());
     }
     let pool = world.targets.pool().await?;
+    // A server that no run could use is not marked.
+    postgres::server_identity(pool).await?;
     let identity = postgres::system_identity(pool).await?;
     if postgres::read_marker(pool).await?.is_none() {
         postgres::write_marker(pool, &name, &identity).await?;

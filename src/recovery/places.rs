@@ -55,9 +55,11 @@ impl Places {
             PostgisSpec::Private {} => {
                 Database::Private { data: own.join("postgres"), durability: Durability::Durable }
             }
-            PostgisSpec::Server { secret } => {
-                Database::Server { secret: secret.parse::<SecretRef>()?, base: base.clone() }
-            }
+            PostgisSpec::Server { secret, password } => Database::Server {
+                secret: secret.parse::<SecretRef>()?,
+                password: password.as_ref().map(|text| text.parse::<SecretRef>()).transpose()?,
+                base: base.clone(),
+            },
         };
         Ok(Self {
             backup,

@@ -1,6 +1,6 @@
 //! The targets of projections: one registry, opened when a step first needs them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use super::graph_server::GraphServer;
+use super::places::Places;
 use crate::access::SecretRef;
 use crate::model::{Code, Failure, Sink};
 use crate::postgres::{Cluster, Durability, connect_options, open_pool};
 use crate::projection::command::CommandProjection;
 use crate::projection::files::Files;
 use crate::projection::graph::GraphProjection;
-use crate::projection::postgis::PostgisProjection;
+use crate::projection::postgis::{PostgisProjection, Roles};
 use crate::projection::search::SearchProjection;
 use crate::projection::tiles::TilesProjection;
 use crate::projection::{Change, Projection};
@@ -34,6 +35,8 @@ pub(crate) enum Database {
     Server {
         /// Where its URL is.
         secret: SecretRef,
+        /// Where the password is, if not in the URL.
+        password: Option<SecretRef>,
         /// The folder that a file reference is relative to.
         base: PathBuf,
     },
@@ -45,20 +48,18 @@ pub(crate) struct Targets {
     graph: Option<GraphServer>,
     files: Files,
     store: Store,
+    /// Connections of the pool.
+    connections: u32,
     postgis: OnceCell<(PgPool, Option<Cluster>)>,
 }
 
 impl Targets {
-    /// Names the targets; opens none of them. `cache` is a local folder for copies of what is
-    /// published.
-    pub(crate) fn new(
-        database: Database,
-        graph: Option<GraphServer>,
-        store: Store,
-        cache: &Path,
-    ) -> Self {
-        let files = Files::new(store.clone(), cache.to_owned());
-        Self { database, graph, files, store, postgis: OnceCell::new() }
+    /// Names the targets; opens none of them. A pool of the database has `connections`.
+    pub(crate) fn new(places: &Places, connections: u32) -> Result<Self, Failure> {
+        let (database, graph) = (places.database.clone(), places.graph.clone());
+        let store = super::places::store(&places.projections)?;
+        let files = Files::new(store.clone(), places.cache.clone());
+        Ok(Self { database, graph, files, store, connections, postgis: OnceCell::new() })
     }
 
     /// The server of graphs; `None`: they are files.
@@ -79,7 +80,9 @@ impl Targets {
     /// The registry: which projection fills which sink.
     pub(crate) async fn of(&self, sink: &Sink) -> Result<Arc<dyn Projection>, Failure> {
         Ok(match sink {
-            Sink::Postgis(_) => Arc::new(PostgisProjection::new(self.pool().await?.clone())),
+            Sink::Postgis(_) => {
+                Arc::new(PostgisProjection::new(self.pool().await?.clone(), self.roles()))
+            }
             Sink::Search(_) => Arc::new(SearchProjection::new(self.files.clone())),
             Sink::Graph(_) => match &self.graph {
                 Some(server) => Arc::new(server.projection().await?),
@@ -88,6 +91,14 @@ impl Targets {
             Sink::Tiles(_) => Arc::new(TilesProjection::new(self.files.clone())),
             Sink::Command(_) => Arc::new(CommandProjection::new(self.files.clone())),
         })
+    }
+
+    /// A private cluster knows no role of the platform: the ones that jobs grant to are made there.
+    fn roles(&self) -> Roles {
+        match &self.database {
+            Database::Private { .. } => Roles::Made,
+            Database::Server { .. } => Roles::Given,
+        }
     }
 
     /// Whether there is anything to look into: a private cluster that was never made holds nothing,
@@ -176,11 +187,15 @@ impl Targets {
         match &self.database {
             Database::Private { data, durability } => {
                 let cluster = Cluster::ensure(data, *durability).await?;
-                Ok((open_pool(cluster.options()).await?, Some(cluster)))
+                Ok((open_pool(cluster.options(), self.connections).await?, Some(cluster)))
             }
-            Database::Server { secret, base } => {
+            Database::Server { secret, password, base } => {
                 let url = secret.resolve(base)?;
-                Ok((open_pool(connect_options(url.expose())?).await?, None))
+                let mut options = connect_options(url.expose())?;
+                if let Some(password) = password {
+                    options = options.password(password.resolve(base)?.expose());
+                }
+                Ok((open_pool(options, self.connections).await?, None))
             }
         }
     }

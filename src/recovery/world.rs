@@ -80,9 +80,7 @@ impl World {
             }
             None => None,
         };
-        let projections = places::store(&places.projections)?;
-        let targets =
-            Targets::new(places.database.clone(), places.graph.clone(), projections, &places.cache);
+        let targets = Targets::new(&places, setting.limits.pool_size())?;
         let stores = canonical.all().chain([targets.store()]);
         let roots = stores.filter_map(store::Store::local_root);
         let ours = [Some(state), setting.plan.parent()].into_iter().flatten();
@@ -279,7 +277,7 @@ async fn give_back(locks: Locks) -> Result<(), Failure> {
         lock.release().await?;
     }
     if let Some(lock) = locks.database {
-        lock.release().await?;
+        lock.release().await;
     }
     Ok(())
 }

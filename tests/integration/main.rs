@@ -26,6 +26,8 @@ mod image;
 mod incident;
 mod interrupted;
 mod ledger;
+mod postgis_server;
+mod postgis_tls;
 mod preview;
 mod programs;
 mod promote;

@@ -13,13 +13,19 @@ use tempfile::TempDir;
 pub(crate) struct Server {
     dir: TempDir,
     bin: PathBuf,
+    port: u16,
     /// Stops the server when its standard input ends.
     guard: Child,
 }
 
 impl Server {
-    /// Makes a cluster and starts it.
+    /// Makes a cluster and starts it; only a socket leads to it.
     pub(crate) fn start() -> Self {
+        Self::start_with("-c listen_addresses=", 5432)
+    }
+
+    /// The same with settings and a port of its own.
+    pub(crate) fn start_with(settings: &str, port: u16) -> Self {
         let dir = tempfile::Builder::new().prefix("coppice-server").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let bin = binaries();
@@ -33,7 +39,7 @@ impl Server {
         let data = data.display().to_string();
         let made = ["-D", &data, "-U", "coppice", "-A", "trust", "-E", "UTF8", "--no-sync"];
         finish(owned(&bin.join("initdb")).args(made).args(["--locale", "C"]));
-        let options = format!("-k {} -c listen_addresses= -c fsync=off", sockets.display());
+        let options = format!("-k {} -c fsync=off -c port={port} {settings}", sockets.display());
         let log = sockets.join("log").display().to_string();
         finish(
             owned(&bin.join("pg_ctl"))
@@ -45,21 +51,53 @@ impl Server {
         guard.args(["-c", script, "guard"]).arg(bin.join("pg_ctl")).arg(&data);
         // Its own group: Ctrl-C ends the tests, not the guard.
         guard.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
-        Self { guard: guard.spawn().unwrap(), dir, bin }
+        Self { guard: guard.spawn().unwrap(), dir, bin, port }
     }
 
     /// Makes a database and gives its URL.
     pub(crate) fn database(&self, name: &str) -> String {
         self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url(name)
+    }
+
+    /// The URL of a database as the administrator.
+    pub(crate) fn url(&self, name: &str) -> String {
+        self.url_of("coppice", name)
+    }
+
+    /// The URL of a database for a role.
+    pub(crate) fn url_of(&self, role: &str, name: &str) -> String {
         let sockets = self.sockets().display().to_string().replace('/', "%2F");
-        format!("postgres://coppice@{sockets}/{name}")
+        format!("postgres://{role}@{sockets}/{name}")
+    }
+
+    /// Puts a file into the folder of the cluster, as its user keeps one, and reads settings anew.
+    pub(crate) fn put(&self, name: &str, text: &str) {
+        let path = self.dir.path().join("data").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if let Some((uid, gid)) = other_user() {
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+        }
+        self.sql("postgres", "SELECT pg_reload_conf()");
     }
 
     /// Runs SQL in a database; gives the columns and lines that come back as text.
     pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
         let mut command = Command::new(self.bin.join("psql"));
         command.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-U", "coppice", "-d", database]);
-        finish(command.arg("-h").arg(self.sockets()).args(["-c", statement])).trim().to_owned()
+        command.arg("-h").arg(self.sockets()).args(["-p", &self.port.to_string()]);
+        finish(command.args(["-c", statement])).trim().to_owned()
+    }
+
+    /// Runs a script that may go from one database to another.
+    pub(crate) fn script(&self, database: &str, text: &str) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        let mut command = Command::new(self.bin.join("psql"));
+        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "coppice", "-d", database]);
+        command.arg("-h").arg(self.sockets()).args(["-p", &self.port.to_string(), "-f"]);
+        finish(command.arg(file.path()));
     }
 
     fn sockets(&self) -> PathBuf {

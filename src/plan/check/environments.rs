@@ -28,6 +28,12 @@ pub(in crate::plan) fn plan(plan: &RecoveryPlan, source: &Source, base: &Path) -
     for (name, _) in least.iter().filter(|(_, value)| *value == 0) {
         check.say(&format!("spec/limits/{name}"), "must be at least 1", None);
     }
+    let fewest = limits.fewest_connections();
+    if limits.connections.is_some_and(|connections| connections < fewest) {
+        let message = format!("{} queries at once need at least {fewest}", limits.queries);
+        let hint = "allow more connections, or fewer `queries`".to_owned();
+        check.say("spec/limits/connections", message, Some(hint));
+    }
     for (name, environment) in &spec.environments {
         check.environment(name, environment);
     }
@@ -74,8 +80,11 @@ impl Check<'_> {
                 all,
             ));
         }
-        if let PostgisSpec::Server { secret } = &environment.postgis {
+        if let PostgisSpec::Server { secret, password } = &environment.postgis {
             self.reference(&format!("{at}/postgis/server/secret"), secret);
+            if let Some(password) = password {
+                self.reference(&format!("{at}/postgis/server/password"), password);
+            }
         }
         if let Some(GraphSpec::Sparql(server)) = &environment.graph {
             self.sparql(&format!("{at}/graph/sparql"), server);

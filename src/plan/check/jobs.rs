@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
-use super::{programs, reading, sinks};
+use super::{around, programs, reading, sinks};
 use crate::model::{JobId, Sink};
 use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
@@ -42,6 +42,7 @@ pub(in crate::plan) fn jobs(
         check.inputs();
         problems.extend(check.problems);
         problems.extend(sinks::sink(id, job, &jobs));
+        problems.extend(around::around(job, &jobs, complete));
         problems.extend(reading::reading(job));
         problems.extend(programs::program(job, plan));
     }
@@ -239,14 +240,17 @@ fn targets(jobs: &BTreeMap<JobId, LoadedJob>) -> Vec<Problem> {
     let mut seen: BTreeMap<(String, String), &JobId> = BTreeMap::new();
     for (id, job) in jobs {
         let Sink::Postgis(sink) = &job.job.spec.sink else { continue };
-        let target = (sink.schema.clone(), sink.table.clone());
-        if let Some(first) = seen.get(&target) {
-            let message = format!("`{}.{}` is also filled by `{first}`", sink.schema, sink.table);
-            let hint = "give it a table of its own, or make one job of the two".to_owned();
-            let problem = job.source.problem("spec/sink/postgis/table", message);
-            problems.push(problem.hint(Some(hint)));
-        } else {
-            seen.insert(target, id);
+        let views = sink.views.keys().map(|view| (view, format!("views/{view}")));
+        for (name, at) in [(&sink.table, "table".to_owned())].into_iter().chain(views) {
+            let target = (sink.schema.clone(), name.clone());
+            if let Some(first) = seen.get(&target).filter(|first| **first != id) {
+                let message = format!("`{}.{name}` is also filled by `{first}`", sink.schema);
+                let hint = "give it a table of its own, or make one job of the two".to_owned();
+                let problem = job.source.problem(&format!("spec/sink/postgis/{at}"), message);
+                problems.push(problem.hint(Some(hint)));
+            } else {
+                seen.insert(target, id);
+            }
         }
     }
     problems
@@ -277,8 +281,8 @@ fn chosen(
                 problems.push(source.problem(&at, format!("no job named `{name}`")).hint(hint));
             }
             Some((id, job)) => {
-                let missing = needs(job).filter(|(_, needed)| !named(needed));
-                problems.extend(missing.map(|(_, needed)| {
+                let needed = needs(job).map(|(_, needed)| needed).chain(around::references(job));
+                problems.extend(needed.filter(|needed| !named(needed)).map(|needed| {
                     let message = format!("`{id}` needs `{needed}`, which is not in the list");
                     source.problem(&at, message).hint(Some(format!("add `{needed}`")))
                 }));

@@ -1,5 +1,6 @@
 //! Is a document sound beyond its form? Each check gives all problems that it finds, with places.
 
+mod around;
 mod commands;
 mod environments;
 mod jobs;

@@ -189,8 +189,13 @@ fn references(environment: &Environment) -> Vec<(String, &str)> {
             }
         }
     }
-    if let PostgisSpec::Server { secret } = &environment.postgis {
+    if let PostgisSpec::Server { secret, password } = &environment.postgis {
         found.push(("postgis/server/secret".to_owned(), secret));
+        found.extend(
+            password
+                .iter()
+                .map(|password| ("postgis/server/password".to_owned(), password.as_str())),
+        );
     }
     if let Some(GraphSpec::Sparql(server)) = &environment.graph {
         let secret = server.secret();

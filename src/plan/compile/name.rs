@@ -29,6 +29,7 @@ pub(super) fn generation(job: &ResolvedJob, facts: &Facts) -> Result<Digest, Can
     };
     let sink = match &job.sink {
         Sink::Command(sink) => Sink::Command(sink.decisive()),
+        Sink::Postgis(sink) => Sink::Postgis(sink.decisive()),
         sink => sink.clone(),
     };
     let mut name = json!({

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::resolve::ResolvedJob;
 use super::roots;
 use super::steps::{Steps, ended, id, segment, succeeded};
-use crate::model::{CommandSink, DatasetVersionId, PolicyLabel, RunMode, Sink};
+use crate::model::{CommandSink, DatasetVersionId, JobId, PolicyLabel, RunMode, Sink};
 use crate::plan::{
     Candidate, DecideParams, Facts, GateParams, PinnedFile, PlanSpec, ProveParams, RebuildParams,
     StepKind, VersionFacts, When,
@@ -135,7 +135,7 @@ pub(super) fn cut_over(
         job: job.id.clone(),
         generation: (!rollback).then_some(job.generation),
         sink: job.sink.clone(),
-        needs: job.needs.clone(),
+        needs: job.needs.iter().chain(references(job)).cloned().collect(),
         audience: job.audience,
     });
     let now = |v: &VersionFacts| (v.version.clone(), v.label(facts.policy_date));
@@ -169,6 +169,16 @@ pub(super) fn cut_over(
             .params(&params)
             .action(format!("drop all but the last {keep} former generation{s}"));
     }
+}
+
+/// The other jobs that a job's table has foreign keys to: without what they build nothing refers
+/// to it.
+fn references(job: &ResolvedJob) -> impl Iterator<Item = &JobId> {
+    let keys = match &job.sink {
+        Sink::Postgis(sink) => sink.foreign_keys.as_slice(),
+        _ => &[],
+    };
+    keys.iter().map(|key| &key.references).filter(|other| **other != job.id)
 }
 
 /// What is done however the rest ended.

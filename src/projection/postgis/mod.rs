@@ -1,7 +1,11 @@
 //! How is a table in PostGIS regrown? Staged in a schema of its own, shown to readers by a view.
 
+mod around;
 mod encoding;
 mod error;
+mod live;
+mod others;
+mod patience;
 mod read;
 mod readers;
 mod registry;
@@ -13,6 +17,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use around::Roles;
 pub(crate) use error::PostgisError;
 pub(crate) use table::generation_schema;
 pub(crate) use target::PostgisProjection;

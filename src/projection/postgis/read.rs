@@ -58,7 +58,7 @@ async fn find(pool: &PgPool, generation: &Generation) -> Result<(PgConnection, P
     let recorded = recorded.ok_or_else(|| Refusal::absent(job, digest))?;
     let stored = table::table_of(&recorded.sink)?.clone();
     let live = registry::live(&mut connection, job).await?.generation == Some(*digest)
-        && show::is_shown(&mut connection, job, digest, &stored).await?;
+        && show::is_shown(&mut connection, digest, &stored).await?;
     let schema = if live { stored.schema.clone() } else { table::generation_schema(digest) };
     Ok((connection, Place { schema, stored }))
 }

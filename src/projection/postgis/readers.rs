@@ -5,44 +5,75 @@ use std::fmt;
 use sqlx::PgPool;
 
 use super::PostgisError;
-use crate::model::Sink;
+use crate::model::TableSink;
 use crate::postgres::PgError;
-use crate::projection::Change;
 
-/// The server's processes that hold live tables: numbers only, for a query may name what is
+/// How much of a name that a client gives itself is shown.
+const LONGEST: usize = 48;
+
+/// A session that holds what is needed. What it asked is left out: a query may name what is
 /// confidential.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+struct Holder {
+    pid: i32,
+    role: Option<String>,
+    application: Option<String>,
+    /// When its transaction began; hidden from a role that may not look into others' sessions.
+    since: Option<String>,
+}
+
+/// The sessions that hold live tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Holders(Vec<i32>);
+pub(crate) struct Holders(Vec<Holder>);
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {}", self.pid)?;
+        if let Some(role) = &self.role {
+            write!(f, " of {role}")?;
+        }
+        if let Some(application) = self.application.as_ref().filter(|name| !name.is_empty()) {
+            let shown = application.chars().filter(|c| !c.is_control()).take(LONGEST);
+            write!(f, " ({})", shown.collect::<String>())?;
+        }
+        match &self.since {
+            Some(since) => write!(f, " since {since}"),
+            None => f.write_str(" (since when, a member of pg_read_all_stats may see)"),
+        }
+    }
+}
 
 impl fmt::Display for Holders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("sessions that have gone meanwhile");
         }
-        let pids: Vec<_> = self.0.iter().map(ToString::to_string).collect();
-        write!(f, "server processes {}", pids.join(", "))
+        let holders: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&holders.join("; "))
     }
 }
 
-/// Finds who holds the live names of a set, or the record of what is live.
-pub(super) async fn of(pool: &PgPool, set: &[Change]) -> Result<Holders, PostgisError> {
-    let mut names = vec![("coppice", "live")];
-    names.extend(set.iter().filter_map(|change| match &change.sink {
-        Sink::Postgis(table) => Some((table.schema.as_str(), table.table.as_str())),
-        _ => None,
-    }));
-    let (schemas, tables): (Vec<&str>, Vec<&str>) = names.into_iter().unzip();
-    let pids = sqlx::query_scalar(
-        "SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+/// Finds who holds the names that readers use of some tables, or the record of what is live.
+pub(super) async fn of(pool: &PgPool, tables: &[TableSink]) -> Result<Holders, PostgisError> {
+    let shown = tables.iter().flat_map(super::others::shown);
+    let names = std::iter::once(("coppice", "live")).chain(shown);
+    let (schemas, tables): (Vec<&str>, Vec<&str>) = names.unzip();
+    let holders = sqlx::query_as(
+        "SELECT DISTINCT l.pid, a.usename::text AS role, a.application_name AS application, \
+         to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS since \
+         FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
-         JOIN unnest($1::text[], $2::text[]) AS wanted (schema, name) \
-         ON (n.nspname, c.relname) = (wanted.schema, wanted.name) \
-         WHERE l.granted AND l.pid <> pg_backend_pid() ORDER BY 1",
+         LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+         WHERE l.granted AND l.pid <> pg_backend_pid() AND l.database = \
+         (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND ((n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[])) \
+           OR starts_with(n.nspname::text, 'coppice_') AND c.relname = ANY($2)) \
+         ORDER BY 1",
     )
     .bind(schemas)
     .bind(tables)
     .fetch_all(pool)
     .await
     .map_err(PgError::sql("look for who holds what is live"))?;
-    Ok(Holders(pids))
+    Ok(Holders(holders))
 }

@@ -1,10 +1,15 @@
 //! Builds a generation in one transaction: killed at any instant, it leaves nothing.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use sqlx::postgres::PgCopyIn;
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::{PostgisError, registry, table};
+use tokio_util::sync::CancellationToken;
+
+use super::patience::{Hold, patiently};
+use super::{PostgisError, around, live, registry, table};
 use crate::model::TableSink;
 use crate::postgres::{Part, PgError, SIGNATURE, Sql, TRAILER, ensure_registry, execute, sql};
 use crate::projection::{Generation, Refusal, StageContext};
@@ -12,6 +17,8 @@ use crate::proof::EncodedStream;
 
 /// Bytes that are sent at one time.
 const SEND: usize = 1 << 20;
+/// How long a former generation is tried to be dropped: the next run does it too.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Result<T> = std::result::Result<T, PostgisError>;
 
@@ -39,12 +46,26 @@ pub(super) async fn stage(
     execute(&mut transaction, "create a table", &table::create(&staging, table)?).await?;
     let count = fill(&mut transaction, &table::fill(&staging, table), rows, cx).await?;
     finish(&mut transaction, &staging, table, generation, cx).await?;
+    // After the long part: whoever was overtaken meanwhile names nothing.
+    live::fence(&mut transaction, cx).await?;
     let rename = [Part::Ident(&staging), Part::Ident(&home)];
     let rename = sql("ALTER SCHEMA {} RENAME TO {}", &rename);
     execute(&mut transaction, "name the generation", &rename).await?;
     registry::record_staged(&mut transaction, generation, cx).await?;
     transaction.commit().await.map_err(&failed)?;
     Ok(count)
+}
+
+/// Drops a generation. Its foreign keys lead to tables that readers may hold: these are waited for.
+pub(super) async fn discard(pool: &PgPool, generation: &Generation) -> Result<()> {
+    let failed = PgError::sql("drop a generation");
+    let tables = [table::table_of(&generation.sink)?.clone()];
+    let never = CancellationToken::new();
+    patiently(pool, &tables, PATIENCE, &never, || async {
+        let mut connection = pool.acquire().await.map_err(&failed)?;
+        drop_partial(&mut connection, generation, None).await
+    })
+    .await
 }
 
 /// Drops what an earlier attempt left, in a transaction of its own; never what readers get.
@@ -55,8 +76,10 @@ pub(super) async fn drop_partial(
 ) -> Result<()> {
     let failed = PgError::sql("drop a generation");
     let mut transaction = connection.begin().await.map_err(&failed)?;
-    let timeout = sql("SET LOCAL lock_timeout = '15s'", &[]);
-    execute(&mut transaction, "drop a generation", &timeout).await?;
+    let mut hold = Hold::of(&mut transaction).await?;
+    if let Some(cx) = cx {
+        live::fence(&mut transaction, cx).await?;
+    }
     let (job, digest) = (&generation.job, &generation.digest);
     let live = registry::live(&mut transaction, job).await?;
     if live.generation == Some(*digest) {
@@ -67,13 +90,13 @@ pub(super) async fn drop_partial(
         old.fence(cx)?;
     }
     registry::forget(&mut transaction, job, digest).await?;
-    drop_schema(&mut transaction, &table::generation_schema(digest)).await?;
+    drop_schema(&mut transaction, &table::generation_schema(digest), &mut hold).await?;
     transaction.commit().await.map_err(&failed)?;
     Ok(())
 }
 
 /// Drops a schema with its tables, but nothing of anybody else that depends on them.
-async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<()> {
+async fn drop_schema(connection: &mut PgConnection, schema: &str, hold: &mut Hold) -> Result<()> {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = $1 AND c.relkind = 'r'",
@@ -82,10 +105,11 @@ async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<()> 
     .fetch_all(&mut *connection)
     .await
     .map_err(PgError::sql("list the tables of a generation"))?;
+    around::drop_upon(connection, schema, hold).await?;
     let tables = tables.iter().map(|name| sql("DROP TABLE {}", &[Part::Qualified(schema, name)]));
     let schema_too = sql("DROP SCHEMA IF EXISTS {}", &[Part::Ident(schema)]);
     for statement in tables.chain([schema_too]) {
-        let dropped = execute(connection, "drop a generation", &statement).await;
+        let dropped = hold.execute(connection, "drop a generation", &statement).await;
         dropped.map_err(|source| match source.sqlstate().as_deref() {
             Some("2BP01") => PostgisError::Depended { what: schema.to_owned(), source },
             _ => source.into(),

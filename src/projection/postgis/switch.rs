@@ -1,10 +1,14 @@
 //! Puts a set of generations live, or proves that it could be done, in one transaction.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
 
-use super::{PostgisError, readers, registry, show, table};
+use super::around::{self, Roles};
+use super::live::{self, LiveTables};
+use super::patience::{Hold, patiently};
+use super::{PostgisError, others, registry, show, table};
 use crate::digest::Digest;
 use crate::model::{JobId, Sink, TableSink};
 use crate::postgres::{PgError, execute, has_registry, sql};
@@ -13,124 +17,195 @@ use crate::projection::{Change, Refusal, StageContext};
 /// How long locks that others hold are waited for before the decision, when giving up is free.
 const BEFORE: Duration = Duration::from_secs(30);
 /// How long after it: a reader in the middle of a long query delays a switch, and stops none.
-const AFTER: Duration = Duration::from_mins(15);
-/// Between two tries readers get through.
-const PAUSE: Duration = Duration::from_secs(5);
+pub(super) const AFTER: Duration = Duration::from_mins(15);
 
 type Result<T> = std::result::Result<T, PostgisError>;
 
 /// Does the whole switch and takes it back: what could be in its way has then shown.
-pub(super) async fn prepare(pool: &PgPool, set: &[Change]) -> Result<()> {
+pub(super) async fn prepare(pool: &PgPool, set: &[Change], roles: Roles) -> Result<()> {
     if !has_registry(pool).await? {
         return match set.iter().find_map(|change| Some((&change.job, change.to.or(change.from)?))) {
             Some((job, generation)) => Err(Refusal::absent(job, &generation).into()),
             None => Ok(()),
         };
     }
-    patiently(pool, set, None).await
+    let never = CancellationToken::new();
+    let tables = tables(set);
+    patiently(pool, &tables, BEFORE, &never, || attempt(pool, set, None, roles)).await
 }
 
-/// Puts the set live.
-pub(super) async fn switch(pool: &PgPool, set: &[Change], cx: &StageContext) -> Result<()> {
+/// Puts the set live, waiting for others as long as `patience`.
+pub(super) async fn switch(
+    pool: &PgPool,
+    set: &[Change],
+    cx: &StageContext,
+    roles: Roles,
+    patience: Duration,
+) -> Result<()> {
     crate::postgres::ensure_registry(pool).await?;
-    patiently(pool, set, Some(cx)).await
+    let tables = tables(set);
+    patiently(pool, &tables, patience, &cx.cancel, || attempt(pool, set, Some(cx), roles)).await
 }
 
-/// A lock is waited for shortly and tried again, because readers that come after a waiting switch
-/// wait behind it.
-async fn patiently(pool: &PgPool, set: &[Change], cx: Option<&StageContext>) -> Result<()> {
-    let (began, patience) = (Instant::now(), if cx.is_some() { AFTER } else { BEFORE });
-    for tries in 1u32.. {
-        let error = match attempt(pool, set, cx).await {
-            Err(error) if error.is_lock() => error,
-            ended => return ended,
-        };
-        let holders = readers::of(pool, set).await?;
-        if began.elapsed() > patience {
-            return Err(PostgisError::Held { holders, source: Box::new(error) });
-        }
-        tracing::warn!(%holders, tries, "what is live cannot be locked yet; trying again");
-        let pause = tokio::time::sleep(Duration::from_millis(100 << tries.min(6)).min(PAUSE));
-        let Some(cx) = cx else {
-            pause.await;
-            continue;
-        };
-        if cx.cancel.run_until_cancelled(pause).await.is_none() {
-            return Err(PostgisError::Cancelled);
-        }
+fn tables(set: &[Change]) -> Vec<TableSink> {
+    let tables = set.iter().filter_map(|change| match &change.sink {
+        Sink::Postgis(table) => Some(table.clone()),
+        _ => None,
+    });
+    tables.collect()
+}
+
+/// What is live of a job, or will be.
+type Shown = Option<(Digest, TableSink)>;
+
+/// One job of the set.
+struct Step<'a> {
+    job: &'a JobId,
+    from: Shown,
+    to: Shown,
+    /// Whether the generation is live by the record already.
+    stands: bool,
+}
+
+impl Step<'_> {
+    /// What was put around the same name before.
+    fn former(&self) -> Option<&TableSink> {
+        let (_, to) = self.to.as_ref()?;
+        let (_, from) = self.from.as_ref()?;
+        ((&from.schema, &from.table) == (&to.schema, &to.table)).then_some(from)
     }
-    Ok(())
 }
 
-async fn attempt(pool: &PgPool, set: &[Change], cx: Option<&StageContext>) -> Result<()> {
+async fn attempt(
+    pool: &PgPool,
+    set: &[Change],
+    cx: Option<&StageContext>,
+    roles: Roles,
+) -> Result<()> {
     let failed = PgError::sql("switch what is live");
     let mut connection = pool.acquire().await.map_err(&failed)?;
     let mut transaction = connection.begin().await.map_err(&failed)?;
-    let lock = sql(
-        "SET LOCAL lock_timeout = '2s'; LOCK TABLE coppice.live IN SHARE ROW EXCLUSIVE MODE",
-        &[],
-    );
+    let mut hold = Hold::of(&mut transaction).await?;
+    let lock = sql("LOCK TABLE coppice.live IN SHARE ROW EXCLUSIVE MODE", &[]);
     execute(&mut transaction, "lock what is live", &lock).await?;
-    let (mut pending, mut standing) = (Vec::new(), Vec::new());
+    if let Some(cx) = cx {
+        live::fence(&mut transaction, cx).await?;
+    }
+    let steps = steps(&mut transaction, set, cx).await?;
+    refer(&mut transaction, &steps).await?;
+    show_all(&mut transaction, &steps, roles, &mut hold).await?;
+    let Some(cx) = cx else {
+        transaction.rollback().await.map_err(&failed)?;
+        return Ok(());
+    };
+    for step in &steps {
+        let name = |shown: &Shown| shown.as_ref().map(|(digest, _)| *digest);
+        let (to, from) = (name(&step.to), name(&step.from));
+        if !step.stands {
+            registry::set_live(&mut transaction, step.job, to, from, cx).await?;
+            registry::mark_shown(&mut transaction, step.job, [to, from]).await?;
+        }
+        if let Some((digest, table)) = &step.to {
+            live::record_sink(&mut transaction, step.job, digest, table).await?;
+        }
+    }
+    Ok(transaction.commit().await.map_err(&failed)?)
+}
+
+/// Compares what is live with the set. Nothing is changed.
+async fn steps<'a>(
+    connection: &mut PgConnection,
+    set: &'a [Change],
+    cx: Option<&StageContext>,
+) -> Result<Vec<Step<'a>>> {
+    let mut steps = Vec::new();
     for change in set {
-        let live = registry::live(&mut transaction, &change.job).await?;
+        let job = &change.job;
+        let live = registry::live(connection, job).await?;
         if let Some(cx) = cx {
             live.fence(cx)?;
         }
-        if live.generation == change.to {
-            standing.extend(change.to.map(|generation| (&change.job, generation)));
+        let stands = live.generation == change.to;
+        if !stands && live.generation != change.from {
+            return Err(Refusal::NotFormer { job: job.clone(), live: live.generation }.into());
+        }
+        let from = match live.generation {
+            Some(digest) => {
+                recorded(connection, job, &digest).await?.map(|stored| (digest, stored))
+            }
+            None => None,
+        };
+        let to = match change.to {
+            Some(digest) => {
+                let stored = proven_table(connection, job, &digest).await?;
+                let declared = table::table_of(&change.sink)?;
+                Some((digest, around::effective(&stored, declared)))
+            }
+            None => None,
+        };
+        if let (false, Some((digest, stored))) = (stands, &from) {
+            others::refuse_to_leave(connection, digest, stored).await?;
+        }
+        steps.push(Step { job, from, to, stands });
+    }
+    Ok(steps)
+}
+
+/// Makes the foreign keys of what will be live, before anything that readers feel.
+async fn refer(connection: &mut PgConnection, steps: &[Step<'_>]) -> Result<()> {
+    let mut after: LiveTables = live::live_tables(connection).await?;
+    for step in steps {
+        match &step.to {
+            Some(shown) => drop(after.insert(step.job.clone(), shown.clone())),
+            None => drop(after.remove(step.job)),
+        }
+    }
+    let in_set = |job: &JobId| steps.iter().any(|step| step.job == job);
+    around::refer(connection, &after, in_set).await
+}
+
+async fn show_all(
+    connection: &mut PgConnection,
+    steps: &[Step<'_>],
+    roles: Roles,
+    hold: &mut Hold,
+) -> Result<()> {
+    // Names go first: one job may take the name that another gives up.
+    for step in steps.iter().filter(|step| !step.stands && step.former().is_none()) {
+        if let Some((_, old)) = &step.from {
+            show::remove(connection, step.job, old, hold).await?;
+        }
+    }
+    for step in steps {
+        let Some((digest, table)) = &step.to else { continue };
+        if step.stands && stands_whole(connection, step.job, digest, table).await? {
             continue;
         }
-        if live.generation != change.from {
-            let job = change.job.clone();
-            return Err(Refusal::NotFormer { job, live: live.generation }.into());
-        }
-        pending.push(change);
-    }
-    // Names go first: one job may take the name that another gives up.
-    for change in &pending {
-        hide(&mut transaction, change).await?;
-    }
-    for change in &pending {
-        if let Some(to) = change.to {
-            let table = proven_table(&mut transaction, &change.job, &to).await?;
-            show::show(&mut transaction, &change.job, &to, &table).await?;
-        }
-        if let Some(cx) = cx {
-            let (to, from) = (change.to, change.from);
-            registry::set_live(&mut transaction, &change.job, to, from, cx).await?;
-            registry::mark_shown(&mut transaction, &change.job, [to, from]).await?;
-        }
-    }
-    for (job, generation) in standing {
-        // Live by the record, though somebody may have dropped the view.
-        let table = proven_table(&mut transaction, job, &generation).await?;
-        if !show::is_shown(&mut transaction, job, &generation, &table).await? {
-            show::show(&mut transaction, job, &generation, &table).await?;
-        }
-    }
-    match cx {
-        Some(_) => transaction.commit().await.map_err(&failed)?,
-        None => transaction.rollback().await.map_err(&failed)?,
+        show::show(connection, step.job, digest, table, step.former(), (roles, hold)).await?;
+        around::drop_undeclared(connection, digest, table, hold).await?;
     }
     Ok(())
 }
 
-/// Takes the former name away, where it is not the new one too.
-async fn hide(connection: &mut PgConnection, change: &Change) -> Result<()> {
-    let Some(from) = change.from else { return Ok(()) };
-    let Some(old) = registry::recorded(connection, &change.job, &from).await? else {
-        return Ok(());
-    };
-    let old = table::table_of(&old.sink)?.clone();
-    let stays = match change.to {
-        Some(to) => {
-            let new = proven_table(connection, &change.job, &to).await?;
-            (&new.schema, &new.table) == (&old.schema, &old.table)
-        }
-        None => false,
-    };
-    if stays { Ok(()) } else { show::remove(connection, &change.job, &old).await }
+/// Live by the record, though somebody may have dropped the view or what stands around it.
+async fn stands_whole(
+    connection: &mut PgConnection,
+    job: &JobId,
+    digest: &Digest,
+    table: &TableSink,
+) -> Result<bool> {
+    let Some(recorded) = recorded(connection, job, digest).await? else { return Ok(false) };
+    Ok(show::is_shown(connection, digest, table).await?
+        && around::is_whole(connection, job, digest, &recorded, table).await?)
+}
+
+async fn recorded(
+    connection: &mut PgConnection,
+    job: &JobId,
+    generation: &Digest,
+) -> Result<Option<TableSink>> {
+    let recorded = registry::recorded(connection, job, generation).await?;
+    recorded.map(|recorded| Ok(table::table_of(&recorded.sink)?.clone())).transpose()
 }
 
 /// The table of a generation that may go live: nothing is live without a proof.

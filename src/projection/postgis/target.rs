@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 
 use super::encoding::PgCopy;
-use super::{PostgisError, read, registry, show, stage, switch, table};
+use super::{PostgisError, Roles, around, others, read, registry, show, stage, switch, table};
 use crate::digest::Digest;
 use crate::model::{Covers, Failure, JobId, Proof, Sink, TableSink};
 use crate::postgres::{CopyEncoder, PgError, has_registry};
@@ -18,12 +18,13 @@ use crate::proof::{EncodedStream, RowEncoding, RowsStream};
 #[derive(Debug, Clone)]
 pub(crate) struct PostgisProjection {
     pool: PgPool,
+    roles: Roles,
 }
 
 impl PostgisProjection {
     /// Uses the database that `pool` reaches.
-    pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub(crate) fn new(pool: PgPool, roles: Roles) -> Self {
+        Self { pool, roles }
     }
 
     async fn held(&self, generation: &Generation) -> Result<Held, PostgisError> {
@@ -48,10 +49,33 @@ impl PostgisProjection {
             return Ok(Held::Partial);
         };
         let live = registry::live(&mut connection, job).await?;
-        // A view that somebody dropped is made again by a switch to the same generation.
+        // What somebody dropped, or is declared otherwise by now, is put right by a switch to the
+        // same generation.
         let is_live = live.generation == Some(*digest)
-            && show::is_shown(&mut connection, job, digest, stored).await?;
+            && self.is_shown(&mut connection, generation, stored).await?;
         Ok(if is_live { Held::Live(proof) } else { Held::Complete(proof) })
+    }
+
+    /// Whether readers get it, with all that is declared around it.
+    async fn is_shown(
+        &self,
+        connection: &mut PgConnection,
+        generation: &Generation,
+        stored: &TableSink,
+    ) -> Result<bool, PostgisError> {
+        let wanted = around::effective(stored, table::table_of(&generation.sink)?);
+        let (job, digest) = (&generation.job, &generation.digest);
+        Ok(show::is_shown(connection, digest, stored).await?
+            && around::is_whole(connection, job, digest, stored, &wanted).await?)
+    }
+
+    async fn told(&self, job: &JobId, sink: &Sink) -> Result<Vec<String>, PostgisError> {
+        if !has_registry(&self.pool).await? {
+            return Ok(Vec::new());
+        }
+        let failed = PgError::sql("look for what others have built upon a live table");
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        others::told(&mut connection, job, table::table_of(sink)?).await
     }
 
     async fn state(&self, job: &JobId) -> Result<registry::Live, PostgisError> {
@@ -104,9 +128,7 @@ impl PostgisProjection {
         if last.and_then(|last| last.former) == Some(*digest) {
             return Err(Refusal::in_use(job, digest, "the one to go back to").into());
         }
-        let failed = PgError::sql("drop a generation");
-        let mut connection = self.pool.acquire().await.map_err(failed)?;
-        stage::drop_partial(&mut connection, generation, None).await
+        stage::discard(&self.pool, generation).await
     }
 }
 
@@ -190,11 +212,15 @@ impl Projection for PostgisProjection {
     }
 
     async fn prepare(&self, set: &[Change]) -> Result<(), Failure> {
-        Ok(switch::prepare(&self.pool, set).await?)
+        Ok(switch::prepare(&self.pool, set, self.roles).await?)
     }
 
     async fn switch(&self, set: &[Change], cx: &StageContext) -> Result<(), Failure> {
-        Ok(switch::switch(&self.pool, set, cx).await?)
+        Ok(switch::switch(&self.pool, set, cx, self.roles, switch::AFTER).await?)
+    }
+
+    async fn others(&self, job: &JobId, sink: &Sink) -> Result<Vec<String>, Failure> {
+        Ok(self.told(job, sink).await?)
     }
 
     async fn stored(&self, job: &JobId) -> Result<Vec<Stored>, Failure> {

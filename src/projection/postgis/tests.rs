@@ -13,6 +13,7 @@ use crate::model::{
     Column, ColumnType, Failure, FailureKind, Index, IndexMethod, JobId, Meter, Proof, RunId, Sink,
     TableSink,
 };
+use crate::postgres::TargetLock;
 use crate::postgres::testing::database;
 use crate::projection::testing::context;
 use crate::projection::{Change, Generation, Held, Projection as _, StageContext};
@@ -38,6 +39,7 @@ fn sink(columns: Vec<Column>) -> TableSink {
         columns,
         primary_key: vec!["id".to_owned()],
         indexes: vec![index("geom", IndexMethod::Gist), index("name", IndexMethod::Btree)],
+        ..TableSink::default()
     }
 }
 
@@ -133,7 +135,7 @@ const LIVE: &str = r#"SELECT count(*) FROM kansas."The ""places""""#;
 #[tokio::test]
 async fn a_generation_is_built_proven_and_read_back_through_the_live_view() {
     let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
     let (one, cx) = (generation(places(), "1"), context(RunId::now(), 1));
     assert_eq!(target.holds(&one).await.unwrap(), Held::Absent);
     assert_eq!(target.live(&one.job).await.unwrap(), None);
@@ -186,7 +188,7 @@ async fn a_generation_is_built_proven_and_read_back_through_the_live_view() {
 #[tokio::test]
 async fn a_switch_and_its_rollback_keep_grants_and_dependants() {
     let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
     let cx = context(RunId::now(), 1);
     let one = complete(&target, "1", 10, &cx).await;
     target.switch(&[change(None, Some(&one))], &cx).await.unwrap();
@@ -225,7 +227,7 @@ async fn a_switch_and_its_rollback_keep_grants_and_dependants() {
     let set = [change(Some(&one), Some(&three))];
     for failure in [target.prepare(&set).await, target.switch(&set, &cx).await] {
         let failure = failure.unwrap_err();
-        assert!(failure.message.contains("depend on kansas."), "{failure:?}");
+        assert!(failure.message.contains(".report"), "{failure:?}");
     }
     assert_eq!(reads().await, 10);
     sqlx::raw_sql("DROP VIEW report").execute(&pool).await.unwrap();
@@ -250,7 +252,7 @@ async fn a_switch_and_its_rollback_keep_grants_and_dependants() {
 #[tokio::test]
 async fn a_stranger_is_fenced_and_what_is_not_ours_is_left_alone() {
     let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
     let run = RunId::now();
     let (old, new) = (context(run, 1), context(run, 2));
     let one = complete(&target, "1", 10, &new).await;
@@ -282,10 +284,48 @@ async fn a_stranger_is_fenced_and_what_is_not_ours_is_left_alone() {
     assert_eq!(count(&pool, LIVE).await, 10);
 }
 
+/// A former holder that wakes: its connection was ended, and another run has taken the database.
+/// It has looked for its lock just before, so nothing but the switch itself can stop it.
+#[tokio::test]
+async fn a_holder_whose_lock_was_taken_over_flips_and_builds_nothing() {
+    let pool = database().await;
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
+    let (first, second) = (context(RunId::now(), 1), context(RunId::now(), 1));
+    let mut lock = TargetLock::take(&pool, first.run, "first", 1).await.unwrap();
+    let one = complete(&target, "1", 10, &first).await;
+    lock.check().await.unwrap();
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory'";
+    assert_eq!(count(&pool, end).await, 1);
+    // The server needs a moment to end it.
+    let other = loop {
+        if let Ok(lock) = TargetLock::take(&pool, second.run, "second", 1).await {
+            break lock;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(lock.check().await.is_err());
+    let set = [change(None, Some(&one))];
+    let flips = target.switch(&set, &first).await.unwrap_err();
+    let builds = build(&target, &generation(places(), "2"), vec![batch(0..5)], &first).await;
+    for failure in [flips, builds.unwrap_err()] {
+        assert_eq!(failure.kind, FailureKind::Fenced, "{failure:?}");
+        assert!(failure.message.contains("(second) has taken it"), "{failure:?}");
+    }
+    assert_eq!(target.live(&one.job).await.unwrap(), None);
+    target.switch(&set, &second).await.unwrap();
+    // A later process of the same run has a higher number.
+    other.release().await;
+    let again = TargetLock::take(&pool, second.run, "third", 2).await.unwrap();
+    let stale = target.switch(&[change(Some(&one), None)], &second).await.unwrap_err();
+    assert!(stale.message.contains("held by a later process"), "{stale:?}");
+    again.release().await;
+    lock.release().await;
+}
+
 #[tokio::test]
 async fn what_fails_on_the_way_leaves_nothing_and_can_be_repeated() {
     let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
     let (one, cx) = (generation(places(), "1"), context(RunId::now(), 1));
     // Rows that the key refuses.
     let doubled = build(&target, &one, vec![batch(0..5), batch(4..9)], &cx).await.unwrap_err();
@@ -315,7 +355,7 @@ async fn what_fails_on_the_way_leaves_nothing_and_can_be_repeated() {
 #[tokio::test]
 async fn a_stage_that_is_dropped_half_way_leaves_a_target_that_works() {
     let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
     let (one, cx) = (generation(places(), "1"), context(RunId::now(), 1));
     let encoding = target.encoding(&one.sink, &schema()).unwrap();
     for rows in [1, 60_000] {
@@ -332,29 +372,9 @@ async fn a_stage_that_is_dropped_half_way_leaves_a_target_that_works() {
 }
 
 #[tokio::test]
-async fn a_reader_who_holds_the_view_delays_the_switch_but_not_for_ever() {
-    let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
-    let cx = context(RunId::now(), 1);
-    let one = complete(&target, "1", 10, &cx).await;
-    let two = complete(&target, "2", 20, &cx).await;
-    target.switch(&[change(None, Some(&one))], &cx).await.unwrap();
-    let mut reader = pool.begin().await.unwrap();
-    sqlx::query(LIVE).fetch_one(&mut *reader).await.unwrap();
-    let release = async {
-        tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
-        reader.rollback().await.unwrap();
-    };
-    let set = [change(Some(&one), Some(&two))];
-    let (switched, ()) = tokio::join!(target.switch(&set, &cx), release);
-    switched.unwrap();
-    assert_eq!(count(&pool, LIVE).await, 20);
-}
-
-#[tokio::test]
 async fn a_proof_that_no_longer_holds_is_taken_away() {
     let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
     let cx = context(RunId::now(), 1);
     let one = complete(&target, "1", 10, &cx).await;
     assert!(!target.stored(&one.job).await.unwrap()[0].was_live);
@@ -375,20 +395,6 @@ async fn a_proof_that_no_longer_holds_is_taken_away() {
     assert!(back.message.contains("no proof"), "{back:?}");
 }
 
-#[tokio::test]
-async fn who_stands_in_the_way_of_a_switch_is_named() {
-    let pool = database().await;
-    let target = PostgisProjection::new(pool.clone());
-    let cx = context(RunId::now(), 1);
-    let one = complete(&target, "1", 10, &cx).await;
-    target.switch(&[change(None, Some(&one))], &cx).await.unwrap();
-    let mut reader = pool.begin().await.unwrap();
-    sqlx::query(LIVE).fetch_one(&mut *reader).await.unwrap();
-    let pid: i32 =
-        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *reader).await.unwrap();
-    let holders = readers::of(&pool, &[change(Some(&one), Some(&one))]).await.unwrap();
-    assert_eq!(holders.to_string(), format!("server processes {pid}"));
-    reader.rollback().await.unwrap();
-    let gone = readers::of(&pool, &[change(Some(&one), Some(&one))]).await.unwrap();
-    assert_eq!(gone.to_string(), "sessions that have gone meanwhile");
-}
+mod around;
+mod others;
+mod patience;

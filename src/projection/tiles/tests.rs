@@ -32,8 +32,7 @@ fn table(name: &str, columns: &[(&str, ColumnType)]) -> TableSink {
         schema: "kansas".to_owned(),
         table: name.to_owned(),
         columns: columns.iter().map(column).collect(),
-        primary_key: Vec::new(),
-        indexes: Vec::new(),
+        ..TableSink::default()
     }
 }
 

@@ -58,7 +58,9 @@ impl Action for Decide {
         if self.params.policy == CutoverPolicy::All && chosen.len() < self.params.jobs.len() {
             return Ok(Preview::blocked(incomplete(&self.params.jobs, &chosen).message));
         }
-        let switched = self.changes(&chosen).await?.len();
+        let changes = self.changes(&chosen).await?;
+        let switched = changes.len();
+        preview.note = self.others(&changes).await?;
         for index in 0..chosen.len() {
             let fate = if index < switched { Fate::Switch } else { Fate::Keep };
             preview.add(Thing::Generation, fate, None, None);
@@ -112,6 +114,16 @@ impl Decide {
             }
         }
         Ok(set)
+    }
+
+    /// What others have put on what would be switched.
+    async fn others(&self, set: &[Change]) -> Result<Option<String>, Failure> {
+        let mut found = Vec::new();
+        for change in set.iter().filter(|change| self.world.targets.is_there(&change.sink)) {
+            let target = self.world.targets.of(&change.sink).await?;
+            found.extend(target.others(&change.job, &change.sink).await?);
+        }
+        Ok((!found.is_empty()).then(|| found.join("; ")))
     }
 
     async fn former(&self) -> Result<Vec<Change>, Failure> {
@@ -202,20 +214,25 @@ fn apart(job: &JobId, need: &JobId) -> Failure {
     Failure::permanent(Code::StepFailed, message).hint(hint)
 }
 
-/// The candidates that are proven and whose needs are all in the set; dependencies stand first.
+/// The candidates that are proven and whose needs are all in the set, in their order. Tables may
+/// refer to each other in a circle, so one is taken out after the other until all fit.
 fn closed<'a>(jobs: &'a [Candidate], proven: &BTreeSet<JobId>) -> Vec<&'a Candidate> {
-    let mut inside = BTreeSet::new();
-    let mut set = Vec::new();
-    for candidate in jobs {
-        // A need that is no candidate is live and proven already: the run was compiled so.
-        let is_candidate = |need: &JobId| jobs.iter().any(|job| job.job == *need);
-        let whole = candidate.needs.iter().all(|n| inside.contains(n) || !is_candidate(n));
-        if proven.contains(&candidate.job) && whole {
-            inside.insert(candidate.job.clone());
-            set.push(candidate);
+    // A need that is no candidate is live and proven already: the run was compiled so.
+    let is_candidate = |need: &JobId| jobs.iter().any(|job| job.job == *need);
+    let mut inside: BTreeSet<&JobId> =
+        jobs.iter().map(|job| &job.job).filter(|job| proven.contains(*job)).collect();
+    loop {
+        let before = inside.len();
+        for job in jobs {
+            if job.needs.iter().any(|need| is_candidate(need) && !inside.contains(need)) {
+                inside.remove(&job.job);
+            }
+        }
+        if inside.len() == before {
+            break;
         }
     }
-    set
+    jobs.iter().filter(|job| inside.contains(&job.job)).collect()
 }
 
 fn incomplete(jobs: &[Candidate], chosen: &[&Candidate]) -> Failure {
@@ -258,6 +275,16 @@ mod tests {
         let proven = ["graph/b", "graph/c"].iter().map(|j| j.parse().unwrap()).collect();
         let set: Vec<_> = closed(&jobs, &proven).iter().map(|c| c.job.to_string()).collect();
         assert_eq!(set, ["graph/b"]);
+        // Tables that refer to one that comes later, and in a circle.
+        let jobs = [
+            candidate("postgis/a", &["postgis/c"]),
+            candidate("postgis/b", &["postgis/d"]),
+            candidate("postgis/c", &["postgis/a"]),
+            candidate("postgis/d", &[]),
+        ];
+        let proven = ["a", "b", "c"].map(|job| format!("postgis/{job}").parse().unwrap()).into();
+        let set: Vec<_> = closed(&jobs, &proven).iter().map(|c| c.job.to_string()).collect();
+        assert_eq!(set, ["postgis/a", "postgis/c"]);
     }
 
     #[test]

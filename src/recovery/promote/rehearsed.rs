@@ -65,17 +65,11 @@ impl Rehearsed {
         }
         let snapshot = info.snapshot.ok_or_else(|| never(run))?;
         let graph: RecoveryGraph = blob(journal, &info.graph, run).await?;
-        let projections = places::store(&places.projections)?;
         Ok(Self {
             run,
             snapshot,
             as_of: info.request.as_of,
-            targets: Targets::new(
-                places.database.clone(),
-                places.graph.clone(),
-                projections,
-                &places.cache,
-            ),
+            targets: Targets::new(&places, now.limits.pool_size())?,
             canonical: places::canonical(&places)?,
             jobs: jobs(&graph, &known)?,
         })

@@ -38,8 +38,9 @@ fn references(environment: &Environment) -> BTreeSet<&str> {
             OptionValue::Plain(_) => None,
         })
         .collect();
-    if let PostgisSpec::Server { secret } = &environment.postgis {
+    if let PostgisSpec::Server { secret, password } = &environment.postgis {
         found.insert(secret);
+        found.extend(password.as_deref());
     }
     if let Some(GraphSpec::Sparql(server)) = &environment.graph {
         found.extend(server.secret().map(|(_, secret)| secret));

@@ -128,8 +128,8 @@ async fn look(
     probes.extend(rows);
     probes.extend(snapshot::withdrawals(world).await);
     probes.extend(stores::markers(world).await);
-    let sinks = request.plan.jobs.values().map(|job| &job.job.spec.sink);
-    probes.extend(database::probe(world, &database::schemas(sinks)).await);
+    let sinks = request.plan.jobs.iter().map(|(id, job)| (id, &job.job.spec.sink));
+    probes.extend(database::probe(world, &sinks.collect::<Vec<_>>()).await);
     probes.extend(programs::probe(world, request));
     probes.push(stores::locks(world).await);
     probes.extend(open_to_all::probe(world).await);
