@@ -41,8 +41,9 @@ fn references(environment: &Environment) -> BTreeSet<&str> {
     if let PostgisSpec::Server { secret } = &environment.postgis {
         found.insert(secret);
     }
-    if let Some(GraphSpec::Sparql(server)) = &environment.graph {
-        found.extend(server.secret().map(|(_, secret)| secret));
+    for spec in [&environment.graph, &environment.scratch_graph].into_iter().flatten() {
+        let GraphSpec::Sparql(server) = spec;
+        found.extend(server.references());
     }
     found
 }
