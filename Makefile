@@ -42,7 +42,8 @@ rehearse-services: build
 
 up:
 	@scripts/services.sh up
-	@echo "source .coppice/services/services.env names them; scripts/services.sh status looks at them"
+	@echo "set -a; source .coppice/services/services.env; set +a   # names them for coppice"
+	@echo "scripts/services.sh status                              # looks at them"
 
 down:
 	@scripts/services.sh down

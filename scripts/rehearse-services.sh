@@ -14,14 +14,15 @@ jobs=$root/migrated
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
-# Runs the program as an environment: with the credentials of that one and of no other.
+# Runs the program as an environment, with the credentials of that one and those that read backups; as
+# SCRATCH with the latter alone.
 as() {
   local environment=$1 name value
   shift
   (
     while IFS='=' read -r name value; do
       case "$name" in
-        COPPICE_"$environment"_*) export "$name=$value" ;;
+        COPPICE_"$environment"_* | COPPICE_SCRATCH_*) export "$name=$value" ;;
         AWS_*) export "$name=$value" ;;
       esac
     done <"$root/services.env"
@@ -40,8 +41,8 @@ plan=plans/kansas-services.yaml
 say "seal a snapshot of the Kansas fixture into S3"
 as DEV snapshot --from fixtures/kansas --to s3://kansas-backup/dev --plan "$plan" --env dev
 
-say "rehearse its recovery"
-as DEV rehearse "$plan" --env dev
+say "rehearse its recovery, with no credentials of dev"
+as SCRATCH rehearse "$plan" --env dev
 
 say "restore it into stage"
 as STAGE init "$plan" --env stage

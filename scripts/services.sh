@@ -96,34 +96,42 @@ print(*(s.getsockname()[1] for s in held))
 PY
 }
 
+# Where a SPARQL server takes what, as a plan refers to it.
+sparql() {
+  local what
+  for what in query update store; do printf 'COPPICE_%s_SPARQL_%s=%s/%s\n' "$1" "${what^^}" "$2" "$what"; done
+}
+
 # Credentials live as long as the data; ports are chosen anew whenever the servers were down.
 write_env() {
   umask 077
   local known=$root/credentials.env ports name
-  if [ ! -e "$known" ]; then
-    for name in COPPICE_POSTGRES_PASSWORD COPPICE_DEV_POSTGRES_PASSWORD \
-      COPPICE_STAGE_POSTGRES_PASSWORD COPPICE_S3_KEY_ID COPPICE_S3_SECRET COPPICE_DEV_S3_KEY_ID \
-      COPPICE_DEV_S3_SECRET COPPICE_STAGE_S3_KEY_ID COPPICE_STAGE_S3_SECRET; do
-      printf '%s=%s\n' "$name" "$(secret)"
-    done >"$known.new"
-    mv "$known.new" "$known"
-  fi
+  touch "$known"
+  for name in COPPICE_POSTGRES_PASSWORD COPPICE_{DEV,STAGE}_POSTGRES_PASSWORD \
+    COPPICE_S3_KEY_ID COPPICE_S3_SECRET COPPICE_{DEV,STAGE,SCRATCH}_S3_{KEY_ID,SECRET}; do
+    grep -q "^$name=" "$known" || printf '%s=%s\n' "$name" "$(secret)" >>"$known"
+  done
   # shellcheck disable=SC1090
   . "$known"
-  read -r -a ports <<<"$(free_ports 10)"
-  local host=127.0.0.1
+  read -r -a ports <<<"$(free_ports 12)"
+  local host=127.0.0.1 inner
+  inner=$(IFS=,; echo "${ports[*]:5}")
   {
     cat "$known"
     cat <<ENV
 COPPICE_SERVICES_TAG=$(tag)
 POSTGRES_PORT=${ports[0]}
 S3_PORT=${ports[1]}
-SPARQL_PORT=${ports[2]}
-S3_INNER_PORTS=${ports[*]:3}
+DEV_SPARQL_PORT=${ports[2]}
+STAGE_SPARQL_PORT=${ports[3]}
+SCRATCH_SPARQL_PORT=${ports[4]}
+S3_INNER_PORTS=$inner
 COPPICE_POSTGRES_URL=postgres://postgres:$COPPICE_POSTGRES_PASSWORD@$host:${ports[0]}/postgres
 COPPICE_DEV_POSTGIS_URL=postgres://kansas_dev:$COPPICE_DEV_POSTGRES_PASSWORD@$host:${ports[0]}/kansas_dev
 COPPICE_STAGE_POSTGIS_URL=postgres://kansas_stage:$COPPICE_STAGE_POSTGRES_PASSWORD@$host:${ports[0]}/kansas_stage
-COPPICE_SPARQL_URL=http://$host:${ports[2]}
+$(sparql DEV "http://$host:${ports[2]}")
+$(sparql STAGE "http://$host:${ports[3]}")
+$(sparql SCRATCH "http://$host:${ports[4]}")
 AWS_ENDPOINT_URL=http://$host:${ports[1]}
 AWS_REGION=us-east-1
 AWS_ALLOW_HTTP=true
@@ -160,8 +168,10 @@ healthy_processes() { (become "$1" "services/$1/healthy"); }
 pid_of() {
   local pid
   pid=$(cat "$root/$1.pid" 2>/dev/null) && [ -n "$pid" ] || return 1
-  # A number that another process has by now is none of ours.
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "services/$1/run" && echo "$pid"
+  # A number that another process has by now is none of ours. The environment tells, and not the
+  # command line: a server may have replaced its script.
+  { tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -xF "DATA=$root/data/$1" >/dev/null &&
+    echo "$pid"
 }
 
 stop_process() {
@@ -175,6 +185,26 @@ stop_process() {
     sleep 0.1
   done
   rm -f "$root/$server.pid"
+}
+
+# The processes that were started with data below ROOT: the servers and all that they started.
+left() {
+  local process
+  for process in /proc/[0-9]*; do
+    { tr '\0' '\n' <"$process/environ"; } 2>/dev/null | grep -F "DATA=$root/data/" >/dev/null || continue
+    echo "${process#/proc/}"
+  done
+}
+
+# Of a server that was killed its own processes need a moment to see it.
+nothing_is_left() {
+  local tries
+  for ((tries = 0; tries < 100; tries++)); do
+    [ -n "$(left)" ] || return 0
+    sleep 0.1
+  done
+  say "of the servers in $root these processes are left: $(left | tr '\n' ' ')"
+  return 1
 }
 
 mode() { cat "$root/mode" 2>/dev/null || true; }
@@ -235,7 +265,11 @@ down() {
   local server
   case "$(mode)" in
     containers) compose down --timeout 20 >>"$root/compose.log" 2>&1 ;;
-    processes) for server in "${servers[@]}"; do stop_process "$server" "$1" & done; wait ;;
+    processes)
+      for server in "${servers[@]}"; do stop_process "$server" "$1" & done
+      wait
+      nothing_is_left
+      ;;
   esac
   rm -f "$root/mode"
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble
     let journal = state.journal().await?;
     let env = request.env.clone();
     let world = recovery::open(&request, journal).await.map_err(super::run::refused)?;
-    let put = recovery::markers::put(&world).await;
+    let put = recovery::markers::init(&world).await;
     world.close().await?;
     let marked = put?;
     output::result(

@@ -168,8 +168,7 @@ pub(crate) struct Environment {
     pub(crate) projections: StoreSpec,
     /// The PostgreSQL server with PostGIS.
     pub(crate) postgis: PostgisSpec,
-    /// Where graphs are kept; else as files among the projections. A rehearsal keeps them as files
-    /// in scratch, always.
+    /// Where graphs are kept; else as files among the projections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) graph: Option<GraphSpec>,
     /// What it promises.
@@ -187,6 +186,9 @@ pub(crate) struct Environment {
     /// Where rehearsals work; else below the state directory.
     #[serde(default)]
     pub(crate) scratch: Option<StoreSpec>,
+    /// Where rehearsals keep graphs, which is no environment's; else as files in scratch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scratch_graph: Option<GraphSpec>,
     /// Run one after the other before the first write: stop what writes to the stores, tell people.
     /// One that fails stops the run before anything is written.
     #[serde(default)]

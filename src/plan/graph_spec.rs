@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::secrets::{is_reference, literals};
+
 /// A service for graphs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -12,7 +14,8 @@ pub(crate) enum GraphSpec {
     Sparql(SparqlSpec),
 }
 
-/// A SPARQL 1.1 server.
+/// A SPARQL 1.1 server: an http or https URL for each thing that it is asked, or `env:NAME` or
+/// `file:PATH`, where the URL stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SparqlSpec {
@@ -58,6 +61,12 @@ impl SparqlSpec {
         [("query", self.query.as_str()), ("update", &self.update)].into_iter().chain(store)
     }
 
+    /// All references: to its URLs, and to what opens it.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
+        let urls = self.urls().map(|(_, url)| url).filter(|url| is_reference(url));
+        urls.chain(self.secret().map(|(_, secret)| secret))
+    }
+
     /// Where the secret is, with the name of its field.
     pub(crate) fn secret(&self) -> Option<(&'static str, &str)> {
         match self.auth.as_ref()? {
@@ -67,13 +76,20 @@ impl SparqlSpec {
     }
 }
 
-/// Reads the URL of an endpoint; `None` where it is none that can be asked.
+/// Whether a text names an endpoint, by its URL or by a reference to where that stands.
+pub(super) fn names_endpoint(text: &str) -> bool {
+    is_reference(text) || endpoint(text).is_some()
+}
+
+/// Reads the URL of an endpoint; `None` where it is none that can be asked, or holds a secret: who
+/// asks is said beside it.
 pub(crate) fn endpoint(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let good = matches!(url.scheme(), "http" | "https")
         && url.has_host()
         && url.username().is_empty()
         && url.password().is_none()
-        && url.fragment().is_none();
+        && url.fragment().is_none()
+        && literals(text).is_empty();
     good.then_some(url)
 }

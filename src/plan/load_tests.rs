@@ -287,6 +287,44 @@ fn environments_keep_apart() {
 }
 
 #[test]
+fn graphs_are_rehearsed_on_no_environments_server_and_with_no_targets_secret() {
+    let job = table_job("postgis/a", "a");
+    let server = |at: &str, secret: &str| {
+        format!(
+            "{{ sparql: {{ query: '{at}/query', update: '{at}/update', \
+             auth: {{ bearer: {{ secret: {secret} }} }} }} }}"
+        )
+    };
+    let with = |graph: Option<&str>, scratch: &str| {
+        let graph = graph.map(|graph| format!("      graph: {graph}\n")).unwrap_or_default();
+        format!("{PLAN}{graph}      scratch_graph: {scratch}\n")
+    };
+    let (live, scratch) = ("https://live.example", "https://scratch.example");
+    let of_dev = server(live, "env:LIVE");
+    let by_reference = |name: &str| format!("{{ sparql: {{ query: env:Q, update: env:{name} }} }}");
+    let mut found = Vec::new();
+    for plan in [
+        with(Some(&of_dev), &server(live, "env:SCRATCH")),
+        with(Some(&of_dev), &server(scratch, "env:LIVE")),
+        with(None, &server(scratch, "env:SCRATCH")),
+        with(Some(&of_dev), &server("ftp://scratch.example", "env:SCRATCH")),
+        with(Some(&of_dev), "{ sparql: { query: 'env:', update: 'https://h/u?token=hunter2' } }"),
+        with(Some(&by_reference("U")), &by_reference("U")),
+    ] {
+        let problems = wrong(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]);
+        assert!(!problems.join("\n").contains("hunter2"), "{problems:?}");
+        found.extend(problems);
+    }
+    insta::assert_snapshot!(found.join("\n"));
+    for plan in [
+        with(Some(&of_dev), &server(scratch, "env:SCRATCH")),
+        with(Some(&by_reference("U")), &by_reference("V")),
+    ] {
+        of(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]).unwrap();
+    }
+}
+
+#[test]
 fn a_secret_is_refused_wherever_it_stands_and_never_shown() {
     let (key, job) = ("AKIAIOSFODNN7EXAMPLE", table_job("postgis/a", "a"));
     let mut found = Vec::new();

@@ -33,6 +33,7 @@ pub(crate) use diff::{Difference, Differs, diff};
 pub(crate) use document::*;
 pub(crate) use facts::*;
 pub(crate) use graph::*;
+use graph_spec::names_endpoint;
 pub(crate) use graph_spec::{GraphSpec, SparqlAuth, SparqlSpec, endpoint};
 pub(crate) use job::*;
 pub(crate) use load::{LoadedJob, LoadedPlan, load};

@@ -65,6 +65,7 @@ async fn make_ready(world: &World, graph: &RecoveryGraph) -> Result<(), Failure>
     }
     before_writing::check(world, graph.snapshot.as_ref()).await?;
     if rehearsal {
+        markers::refuse_others(world).await?;
         private::scratch(world)?;
         markers::put(world).await?;
     }
@@ -81,9 +82,11 @@ pub(crate) async fn resume(
     let world = Arc::new(reopen(run, state, journal.clone(), watch.redactor.clone()).await?);
     same_list(&world).await?;
     // Scratch was marked when the run began, and may be half cleared.
-    if world.setting.mode != RunMode::Rehearse
-        && let Err(failure) = markers::check(&world).await
-    {
+    let checked = match world.setting.mode {
+        RunMode::Rehearse => markers::refuse_others(&world).await,
+        _ => markers::check(&world).await,
+    };
+    if let Err(failure) = checked {
         world.close().await?;
         return Err(failure);
     }

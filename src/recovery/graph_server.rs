@@ -4,50 +4,59 @@ use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 use tokio::sync::OnceCell;
+use url::Url;
 
 use crate::access::{Marker, SecretRef, judge};
 use crate::journal::{Holder, LEASE_SECONDS};
 use crate::model::{Code, Failure, RunId};
 use crate::plan::{GraphSpec, SparqlAuth, endpoint};
 use crate::projection::graph::sparql::{
-    Auth, Client, Endpoints, GraphLock, LockRequest, SparqlProjection, held,
+    Auth, Client, Endpoints, GraphLock, LockRequest, Space, SparqlProjection, held,
 };
 
-/// Where a server is, and where the secret is that opens it.
+/// Where a server is, whose graphs there are meant, and where the secret is that opens it.
 #[derive(Debug, Clone)]
 pub(crate) struct GraphServer {
     endpoints: Endpoints,
     auth: Option<SparqlAuth>,
     base: PathBuf,
+    /// The rehearsal whose scratch it is.
+    rehearsal: Option<RunId>,
     client: OnceCell<Client>,
 }
 
 impl GraphServer {
-    /// The server that a plan names; a file reference is relative to `base`.
-    pub(super) fn of(spec: &GraphSpec, base: &Path) -> Result<Self, Failure> {
+    /// The server that a plan names; a file reference is relative to `base`. With a rehearsal it is
+    /// that one's scratch.
+    pub(super) fn of(
+        spec: &GraphSpec,
+        base: &Path,
+        rehearsal: Option<RunId>,
+    ) -> Result<Self, Failure> {
         let GraphSpec::Sparql(server) = spec;
-        let url = |text: &str| {
-            endpoint(text).ok_or_else(|| {
-                Failure::permanent(Code::PlanInvalid, "failed to read the URL of a SPARQL server")
-            })
-        };
         let endpoints = Endpoints {
-            query: url(&server.query)?,
-            update: url(&server.update)?,
-            store: server.store.as_deref().map(url).transpose()?,
+            query: url(&server.query, base)?,
+            update: url(&server.update, base)?,
+            store: server.store.as_deref().map(|store| url(store, base)).transpose()?,
         };
         let (auth, base) = (server.auth.clone(), base.to_owned());
-        Ok(Self { endpoints, auth, base, client: OnceCell::new() })
+        Ok(Self { endpoints, auth, base, rehearsal, client: OnceCell::new() })
     }
 
-    /// The name under which locks and receipts know it.
+    /// The name under which locks, markers and receipts know it.
     pub(crate) fn name(&self) -> String {
-        format!("sparql:{}", self.endpoints.update)
+        let server = format!("sparql:{}", self.endpoints.update);
+        match self.rehearsal {
+            None => server,
+            // No URL that a plan names has a fragment.
+            Some(run) => format!("{server}#{run}"),
+        }
     }
 
     /// Speaks with it; the secret is fetched the first time.
     pub(crate) async fn client(&self) -> Result<&Client, Failure> {
-        let make = || async { Ok(Client::new(self.endpoints.clone(), self.auth()?)?) };
+        let space = || self.rehearsal.map_or_else(Space::environment, Space::scratch);
+        let make = || async { Ok(Client::new(self.endpoints.clone(), self.auth()?, space())?) };
         self.client.get_or_try_init(make).await
     }
 
@@ -78,6 +87,29 @@ impl GraphServer {
             created_at: found.created_at,
         });
         judge(found.as_ref(), environment, &self.name(), init)
+    }
+
+    /// Refuses scratch on a server that an environment has marked as its own, whichever that is.
+    pub(crate) async fn refuse_an_environments(&self) -> Result<(), Failure> {
+        let marker = match self.rehearsal {
+            Some(_) => self.client().await?.environments_marker().await?,
+            None => None,
+        };
+        let Some(marker) = marker else { return Ok(()) };
+        let server = format!("sparql:{}", self.endpoints.update);
+        let message = format!(
+            "{server} belongs to the environment `{}`, so no rehearsal may write there",
+            marker.environment
+        );
+        Err(Failure::fenced(Code::Fenced, message).hint(
+            "name another server under `scratch_graph`, or leave that out: then graphs are \
+             rehearsed as files",
+        ))
+    }
+
+    /// Drops what the rehearsal has there; says whether there was anything.
+    pub(crate) async fn clear_scratch(&self) -> Result<bool, Failure> {
+        Ok(self.client().await?.clear_scratch().await? > 0)
     }
 
     /// Puts the marker where there is none; says whether there was none.
@@ -114,4 +146,20 @@ impl GraphServer {
     pub(crate) async fn held(&self) -> Result<Option<String>, Failure> {
         Ok(held(self.client().await?).await?)
     }
+}
+
+/// The URL that a plan has, or that stands where it points to. Only references are told, since what
+/// stands there may be anything.
+fn url(text: &str, base: &Path) -> Result<Url, Failure> {
+    let found = match text.parse::<SecretRef>() {
+        Ok(reference) => reference.resolve(base)?.expose().to_owned(),
+        Err(_no_reference) => text.to_owned(),
+    };
+    endpoint(&found).ok_or_else(|| {
+        let message = format!("failed to read the URL of a SPARQL server from {text}");
+        Failure::permanent(Code::PlanInvalid, message).hint(
+            "it must be an http or https URL without a user, a token or a fragment; who asks is \
+             said under `auth`",
+        )
+    })
 }

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::World;
+use super::{World, enclosing};
 use crate::access::{Marker, judge};
 use crate::model::{Failure, RunMode};
 use crate::{postgres, store};
@@ -48,9 +48,28 @@ async fn check_stores(world: &World, name: &str, init: &str) -> Result<(), Failu
 
 async fn check_graph(world: &World, name: &str, init: &str) -> Result<(), Failure> {
     match world.targets.graph() {
-        Some(server) => server.check_marker(name, init).await,
+        Some(server) => {
+            server.refuse_an_environments().await?;
+            server.check_marker(name, init).await
+        }
         None => Ok(()),
     }
+}
+
+/// Refuses targets where another environment is: asked before anything is written to what carries
+/// no marker yet.
+pub(super) async fn refuse_others(world: &World) -> Result<(), Failure> {
+    enclosing::refuse(world, &marked_as(world)).await?;
+    match world.targets.graph() {
+        Some(server) => server.refuse_an_environments().await,
+        None => Ok(()),
+    }
+}
+
+/// `coppice init`: puts the environment's markers, unless a target lies inside another's.
+pub(crate) async fn init(world: &World) -> Result<Vec<String>, Failure> {
+    refuse_others(world).await?;
+    put(world).await
 }
 
 async fn check_database(world: &World, name: &str, init: &str) -> Result<(), Failure> {
@@ -72,7 +91,7 @@ pub(super) fn of_database(found: postgres::Marker) -> Marker {
 
 /// Puts the markers where there are none; one that is there must be the same. Gives the names of
 /// the targets that it marked.
-pub(crate) async fn put(world: &World) -> Result<Vec<String>, Failure> {
+pub(super) async fn put(world: &World) -> Result<Vec<String>, Failure> {
     let (name, init) = (marked_as(world), init_line(world));
     let mut marked = Vec::new();
     for target in world.written() {

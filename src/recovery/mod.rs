@@ -7,6 +7,7 @@ mod documents;
 mod drift;
 mod drive;
 mod editions;
+mod enclosing;
 mod evidence;
 mod former;
 mod generations;

@@ -69,7 +69,7 @@ impl Places {
             graph: environment
                 .graph
                 .as_ref()
-                .map(|spec| GraphServer::of(spec, &base))
+                .map(|spec| GraphServer::of(spec, &base, None))
                 .transpose()?,
             cache: own.join("cache"),
             scratch: None,
@@ -84,7 +84,8 @@ impl Places {
         backup: Place,
     ) -> Result<Self, Failure> {
         let local = state.join("scratch").join(run.to_string());
-        let root = match &setting.environment.scratch {
+        let Environment { scratch, scratch_graph, .. } = &setting.environment;
+        let root = match scratch {
             Some(spec) => Place::of(spec, base)?.below(&run.to_string()),
             None => Place::local(&local)?,
         };
@@ -96,7 +97,10 @@ impl Places {
                 data: local.join("postgres"),
                 durability: Durability::Scratch,
             },
-            graph: None,
+            graph: scratch_graph
+                .as_ref()
+                .map(|spec| GraphServer::of(spec, base, Some(run)))
+                .transpose()?,
             cache: local.join("cache"),
             scratch: Some(local),
         })

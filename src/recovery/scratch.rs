@@ -24,6 +24,11 @@ pub(crate) async fn clear(world: &World) -> Result<Vec<String>, Failure> {
     let mut cleared = Vec::new();
     world.give_locks_back().await?;
     world.targets.remove_scratch_cluster().await?;
+    if let Some(server) = world.targets.graph()
+        && server.clear_scratch().await?
+    {
+        cleared.push(server.name());
+    }
     for store in world.written() {
         if empty(store).await? > 0 {
             cleared.push(store.url().to_owned());

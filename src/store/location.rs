@@ -65,6 +65,19 @@ impl Location {
         self
     }
 
+    /// The folders that it lies in, up to the bucket or the root.
+    pub(crate) fn above(&self) -> Vec<Self> {
+        let mut above = Vec::new();
+        let Ok(mut url) = Url::parse(&self.url) else { return above };
+        while !url.path().trim_matches('/').is_empty() {
+            let Ok(mut segments) = url.path_segments_mut() else { break };
+            segments.pop_if_empty().pop();
+            drop(segments);
+            above.push(Self { url: url.to_string(), options: self.options.clone() });
+        }
+        above
+    }
+
     /// Reads the URL and refuses what would be dropped or misread without a word.
     pub(super) fn checked(&self) -> Result<Url, StoreError> {
         let bad = |why: &str| StoreError::Location {
@@ -132,6 +145,19 @@ mod tests {
         let error = Location::new("s3://me:hush@bucket/x").checked().unwrap_err().to_string();
         assert!(!error.contains("hush"), "{error}");
         assert!(Location::new("file:///a#1").checked().is_err());
+    }
+
+    #[test]
+    fn what_is_above_ends_at_the_bucket_or_the_root() {
+        let above = |url: &str| {
+            let all = Location::new(url).above().into_iter();
+            all.map(|at| at.url.trim_end_matches('/').to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(above("s3://bucket/a/b%20c/"), ["s3://bucket/a", "s3://bucket"]);
+        assert_eq!(above("file:///a/b"), ["file:///a", "file:"]);
+        for none in ["s3://bucket", "memory:///", "no URL"] {
+            assert!(above(none).is_empty(), "{none}");
+        }
     }
 
     #[test]

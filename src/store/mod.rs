@@ -28,5 +28,5 @@ pub(crate) use facade::Store;
 pub(crate) use keys::OWN;
 pub(crate) use location::Location;
 pub(crate) use lock::{Holder, TargetLock, held, standing};
-pub(crate) use marker::{check_marker, read_marker, write_marker};
+pub(crate) use marker::{check_marker, glance_at_marker, read_marker, write_marker};
 pub(crate) use meta::{Created, Expected, Meta, OnConflict, Pin, Published, Walked};

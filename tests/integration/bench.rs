@@ -126,6 +126,11 @@ impl Bench {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// A variable that was set.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        &self.variables[name]
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         self.command_on("state", args)
     }
@@ -141,6 +146,16 @@ impl Bench {
     /// Runs `coppice` to its end with another state directory, as another machine has it.
     pub(crate) fn run_on(&self, state: &str, args: &[&str]) -> Ended {
         Ended::of(&self.command_on(state, args).output().unwrap())
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn run_on_with(
+        &self,
+        state: &str,
+        env: &BTreeMap<String, String>,
+        args: &[&str],
+    ) -> Ended {
+        Ended::of(&self.command_on(state, args).envs(env).output().unwrap())
     }
 
     /// Runs `coppice` to its end.
@@ -178,6 +193,17 @@ impl Bench {
     /// Starts `coppice` and leaves it running.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The same, and what it says can be read.
+    pub(crate) fn start_told(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts `coppice` with more in its environment.
+    pub(crate) fn start_with(&self, env: &BTreeMap<String, String>, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command.envs(env).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Seals a snapshot of the origin as the environment `dev`.

@@ -63,20 +63,63 @@ print(json.dumps([{name: value["value"] for name, value in row.items()} for row 
         found[0]["n"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Makes another quad of one, by another client than ours; names and counts stay.
+    fn damage(&self) {
+        let program = r#"
+import json, sys, urllib.request
+request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), {
+    "Content-Type": "application/sparql-update"})
+print(json.dumps(urllib.request.urlopen(request).status))
+"#;
+        let update = "DELETE { GRAPH ?g { ?s ?p ?o } } INSERT { GRAPH ?g { ?s ?p <graph://county/0> } } WHERE { \
+             { SELECT ?g ?s ?p ?o WHERE { GRAPH ?g { ?s ?p ?o . \
+             FILTER(?s = <graph://county/20173> && ?p = <urn:kfm:term:adjacentTo>) } } LIMIT 1 } }";
+        let status = python(program, &[&format!("http://127.0.0.1:{}/update", self.port), update]);
+        assert!(status.as_u64().is_some_and(|status| status < 300));
+    }
+
+    /// Every graph that holds something.
+    fn names(&self) -> Vec<String> {
+        let found = self.ask("SELECT DISTINCT ?g WHERE { GRAPH ?g { ?s ?p ?o } } ORDER BY ?g");
+        let rows = found.as_array().unwrap().iter();
+        rows.map(|row| row["g"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// All that is there, as another client than ours reads it.
+    fn dump(&self) -> Value {
+        self.ask("SELECT * WHERE { GRAPH ?g { ?s ?p ?o } } ORDER BY ?g ?s ?p ?o")
+    }
+
+    /// As a plan names it.
+    fn spec(&self) -> String {
+        let url = |path: &str| format!("{path}: 'http://127.0.0.1:{}/{path}'", self.port);
+        let urls = [url("query"), url("update"), url("store")].join(", ");
+        format!("{{ sparql: {{ {urls} }} }}")
+    }
+
     /// A bench whose graphs are here.
     fn bench(&self) -> Bench {
         let bench = Bench::new();
-        let plan = bench.path("plans/kansas.yaml");
-        let text = fs::read_to_string(&plan).unwrap();
-        let place = "      postgis: { private: {} }\n";
-        assert!(text.contains(place));
-        let url = |path: &str| format!("{path}: 'http://127.0.0.1:{}/{path}'", self.port);
-        let urls = [url("query"), url("update"), url("store")].join(", ");
-        let with = format!("{place}      graph: {{ sparql: {{ {urls} }} }}\n");
-        fs::write(&plan, text.replace(place, &with)).unwrap();
+        add(&bench, &format!("graph: {}", self.spec()));
         bench.seal();
         bench
     }
+
+    /// The same, with graphs rehearsed on another server.
+    fn bench_with(&self, scratch: &Self) -> Bench {
+        let bench = self.bench();
+        add(&bench, &format!("scratch_graph: {}", scratch.spec()));
+        bench
+    }
+}
+
+/// Adds a line to the environments of the plan.
+fn add(bench: &Bench, line: &str) {
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap();
+    let place = "      postgis: { private: {} }\n";
+    assert!(text.contains(place));
+    fs::write(&plan, text.replace(place, &format!("{place}      {line}\n"))).unwrap();
 }
 
 impl Drop for Graphs {
@@ -113,21 +156,7 @@ fn a_graph_is_restored_to_a_server_read_there_and_rolled_back() {
     let second = bench.receipt(0, &["restore"]);
     assert_eq!(graph(&second)["outcome"], "unchanged", "{:#}", graph(&second));
     // Its name stays, its content is another: the proof of what is live does not hold any more.
-    let damage = python(
-        r#"
-import json, sys, urllib.request
-request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), {
-    "Content-Type": "application/sparql-update"})
-print(json.dumps(urllib.request.urlopen(request).status))
-"#,
-        &[
-            &format!("http://127.0.0.1:{}/update", graphs.port),
-            "DELETE { GRAPH ?g { ?s ?p ?o } } INSERT { GRAPH ?g { ?s ?p <graph://county/0> } } WHERE { \
-             { SELECT ?g ?s ?p ?o WHERE { GRAPH ?g { ?s ?p ?o . \
-             FILTER(?s = <graph://county/20173> && ?p = <urn:kfm:term:adjacentTo>) } } LIMIT 1 } }",
-        ],
-    );
-    assert!(damage.as_u64().is_some_and(|status| status < 300));
+    graphs.damage();
     let found = bench.receipt(1, &["restore"]);
     assert_eq!(graph(&found)["outcome"], "failed", "{:#}", graph(&found));
     let third = bench.receipt(0, &["restore"]);
@@ -152,6 +181,131 @@ fn a_rehearsal_never_asks_the_server() {
     let receipt = bench.receipt(0, &["rehearse"]);
     assert_eq!(receipt["outcome"], "recovered");
     assert_eq!(graph(&receipt)["proven"], true, "{:#}", graph(&receipt));
+}
+
+#[test]
+fn a_rehearsal_keeps_graphs_on_a_server_of_its_own_and_leaves_nothing_there() {
+    let (graphs, scratch) = (Graphs::start(), Graphs::start());
+    let bench = graphs.bench_with(&scratch);
+    // Nobody answers where the environment's are.
+    drop(graphs);
+    let first = bench.receipt(0, &["rehearse"]);
+    assert_eq!(first["outcome"], "recovered");
+    assert_eq!(graph(&first)["proven"], true, "{:#}", graph(&first));
+    let covers = graph(&first)["covers"].to_string();
+    assert!(covers.contains("read back from the SPARQL server"), "{covers}");
+    assert_eq!(scratch.names(), Vec::<String>::new());
+
+    // Two that are kept lie beside each other, each under the name of its run.
+    let runs = [(); 2].map(|()| {
+        let kept = bench.receipt(0, &["rehearse", "--keep"]);
+        kept["run_id"].as_str().unwrap().to_owned()
+    });
+    let of = |run: &str| {
+        let prefix = format!("urn:coppice:scratch:{run}:");
+        scratch.names().into_iter().filter(|name| name.starts_with(&prefix)).count()
+    };
+    assert_eq!(of(&runs[0]) + of(&runs[1]), scratch.names().len());
+    assert!(of(&runs[0]) > 2 && of(&runs[0]) == of(&runs[1]), "{:#?}", scratch.names());
+    let told = bench.run(&["discard", &runs[0]]).expect(0).stdout;
+    assert!(told.contains(&format!("/update#{}", runs[0])), "{told}");
+    assert_eq!((of(&runs[0]), of(&runs[1])), (0, scratch.names().len()));
+    bench.run(&["discard", &runs[1]]).expect(0);
+    assert_eq!(scratch.names(), Vec::<String>::new());
+}
+
+#[test]
+fn a_rehearsal_that_an_edited_plan_points_at_live_graphs_is_refused() {
+    let graphs = Graphs::start();
+    let bench = graphs.bench();
+    bench.init();
+    bench.receipt(0, &["restore"]);
+    let before = graphs.dump();
+    // The plan says that the environment's graphs are elsewhere, and rehearses where they are.
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap();
+    let elsewhere = "{ sparql: { query: 'http://h/q', update: 'http://h/u' } }";
+    fs::write(&plan, text.replace(&graphs.spec(), elsewhere)).unwrap();
+    add(&bench, &format!("scratch_graph: {}", graphs.spec()));
+    let refused = bench.json(&["rehearse", "plans/kansas.yaml", "--env", "dev"]).expect(5).json();
+    assert_eq!(refused["error"]["code"], "fenced", "{refused:#}");
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("belongs to the environment `dev`"), "{message}");
+    assert_eq!(graphs.dump(), before);
+    assert!(!bench.path("state/scratch").exists(), "something was written");
+}
+
+#[test]
+fn a_graph_that_was_rehearsed_on_a_server_is_promoted_to_one_and_to_nothing_else() {
+    let (graphs, scratch) = (Graphs::start(), Graphs::start());
+    let bench = graphs.bench_with(&scratch);
+    crate::programs::only(&bench, &["graph/kansas"]);
+    bench.init();
+    let kept = || bench.receipt(0, &["rehearse", "--keep"])["run_id"].as_str().unwrap().to_owned();
+    let promoted = |code: i32, run: &str, more: &[&str]| {
+        bench.receipt(code, &[&["rehearse", "--promote", run], more].concat())
+    };
+    let run = kept();
+    // A quad that is another in scratch goes nowhere: the graph is built again.
+    scratch.damage();
+    let refused = promoted(1, &run, &["--no-rebuild"]);
+    assert_eq!(graph(&refused)["outcome"], "failed", "{:#}", graph(&refused));
+    assert_eq!(graphs.live_quads(), 0);
+    let run = kept();
+    let receipt = promoted(0, &run, &[]);
+    let line = graph(&receipt);
+    assert_eq!((&line["outcome"], &line["live"]), (&"promoted".into(), &true.into()), "{line:#}");
+    assert_eq!(graphs.live_quads(), line["rows"].as_u64().unwrap());
+    assert!(graphs.names().iter().all(|name| !name.contains("scratch")), "{:#?}", graphs.names());
+    bench.run(&["discard", &run]).expect(0);
+    assert_eq!(graph(&bench.receipt(0, &["restore"]))["outcome"], "unchanged");
+
+    // Rehearsed as files it is built anew, and that is said.
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap();
+    fs::write(&plan, text.replace(&format!("scratch_graph: {}", scratch.spec()), "")).unwrap();
+    let query = fs::read_dir(bench.path("rebuild/graph")).unwrap();
+    let query = query.map(|entry| entry.unwrap().path()).find(|path| path.ends_with("kansas.sql"));
+    let (query, text) = (query.clone().unwrap(), fs::read_to_string(query.unwrap()).unwrap());
+    fs::write(&query, format!("{}\n\n", text.trim_end())).unwrap();
+    let run = kept();
+    let receipt = promoted(0, &run, &[]);
+    let line = graph(&receipt);
+    assert_eq!(line["outcome"], "rebuilt", "{line:#}");
+    let why = line["promotion"]["why_not"].as_str().unwrap();
+    assert!(why.contains("rehearsed as files"), "{why}");
+}
+
+/// A rehearsal that was killed with something of it on the server, and its run.
+fn killed_rehearsal() -> (Graphs, Bench, String) {
+    until_it_happens(|| {
+        let (graphs, scratch) = (Graphs::start(), Graphs::start());
+        let bench = graphs.bench_with(&scratch);
+        let mut child = bench.start(&["rehearse", "plans/kansas.yaml", "--env", "dev"]);
+        assert!(wait_for(&bench, "restore/objects/processed", &["running", "succeeded"]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let run = bench.newest_run().unwrap();
+        let status = bench.json(&["status", &run]).expect(0).json();
+        let left = status["state"] == "running" && !scratch.names().is_empty();
+        left.then_some((scratch, bench, run))
+    })
+}
+
+#[test]
+fn a_killed_rehearsal_goes_on_with_its_graphs_on_a_server_and_clears_them() {
+    let (scratch, bench, run) = killed_rehearsal();
+    let resumed = bench.json(&["resume", &run]).expect(0).json()["predicate"].clone();
+    assert_eq!(resumed["outcome"], "recovered", "{resumed:#}");
+    assert_eq!(graph(&resumed)["proven"], true, "{:#}", graph(&resumed));
+    assert_eq!(scratch.names(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_killed_rehearsal_has_on_a_server_is_discarded() {
+    let (scratch, bench, run) = killed_rehearsal();
+    bench.run(&["discard", &run]).expect(0);
+    assert_eq!(scratch.names(), Vec::<String>::new());
 }
 
 #[test]

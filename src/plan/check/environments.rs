@@ -6,7 +6,7 @@ use crate::plan::secrets::{WRITE_REFERENCE, is_reference, is_sensitive, literals
 use crate::plan::source::Source;
 use crate::plan::{
     Environment, GraphSpec, OptionValue, PostgisSpec, Problem, RecoveryPlan, SparqlSpec, StoreSpec,
-    endpoint,
+    names_endpoint,
 };
 
 /// What is wrong in a plan apart from its jobs. `base` is the folder that the plan lies in.
@@ -86,8 +86,17 @@ impl Check<'_> {
                 self.reference(&format!("{at}/postgis/server/password"), password);
             }
         }
-        if let Some(GraphSpec::Sparql(server)) = &environment.graph {
-            self.sparql(&format!("{at}/graph/sparql"), server);
+        for (field, spec) in
+            [("graph", &environment.graph), ("scratch_graph", &environment.scratch_graph)]
+        {
+            if let Some(GraphSpec::Sparql(server)) = spec {
+                self.sparql(&format!("{at}/{field}/sparql"), server);
+            }
+        }
+        if environment.scratch_graph.is_some() && environment.graph.is_none() {
+            let hint = "leave it out, or say under `graph` where the environment keeps them";
+            let message = "graphs of this environment are files, so they are rehearsed as files";
+            self.say(&format!("{at}/scratch_graph"), message, Some(hint.to_owned()));
         }
         for (index, other) in environment.accepts_snapshots_from.iter().enumerate() {
             if !self.plan.spec.environments.contains_key(other) {
@@ -100,8 +109,9 @@ impl Check<'_> {
     }
 
     fn sparql(&mut self, at: &str, server: &SparqlSpec) {
-        for (field, _) in server.urls().filter(|(_, url)| endpoint(url).is_none()) {
-            let hint = "such as https://graph.example.org/query; who asks is said under `auth`";
+        for (field, _) in server.urls().filter(|(_, url)| !names_endpoint(url)) {
+            let hint = "such as https://graph.example.org/query, or env:NAME; who asks is said \
+                        under `auth`";
             let message = "expected an http or https URL without a user";
             self.say(&format!("{at}/{field}"), message, Some(hint.to_owned()));
         }

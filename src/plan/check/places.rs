@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::environments::escaped;
 use crate::plan::paths::store_url;
+use crate::plan::secrets::is_reference;
 use crate::plan::source::Source;
 use crate::plan::{
     Environment, GraphSpec, OptionValue, PostgisSpec, Problem, RecoveryPlan, StoreSpec,
@@ -17,6 +18,7 @@ enum Purpose {
     Scratch,
     Backup,
     Graph,
+    ScratchGraph,
 }
 
 /// A place that an environment names.
@@ -50,6 +52,7 @@ pub(super) fn shared(plan: &RecoveryPlan, source: &Source, base: &Path) -> Vec<P
         }
     }
     problems.extend(secrets(plan, source));
+    problems.extend(of_scratch(plan, source));
     problems
 }
 
@@ -70,11 +73,17 @@ fn places<'a>(name: &'a str, environment: &'a Environment, base: &Path) -> Vec<P
             Some(Place { environment: name, purpose, field, url, endpoint })
         }));
     }
-    if let Some(GraphSpec::Sparql(server)) = &environment.graph {
+    let graphs = [
+        (Purpose::Graph, "graph", &environment.graph),
+        (Purpose::ScratchGraph, "scratch_graph", &environment.scratch_graph),
+    ];
+    for (purpose, of, spec) in graphs {
+        let Some(GraphSpec::Sparql(server)) = spec else { continue };
         let urls = server.urls().filter(|(field, _)| *field != "query");
         places.extend(urls.filter_map(|(field, url)| {
-            let url = graph_endpoint(url)?.to_string();
-            let (purpose, field) = (Purpose::Graph, format!("graph/sparql/{field}"));
+            let url =
+                if is_reference(url) { url.to_owned() } else { graph_endpoint(url)?.to_string() };
+            let field = format!("{of}/sparql/{field}");
             Some(Place { environment: name, purpose, field, url, endpoint: None })
         }));
     }
@@ -111,7 +120,8 @@ fn endpoint(spec: &StoreSpec) -> Option<String> {
 fn clash(place: &Place<'_>, other: &Place<'_>) -> Option<Lies> {
     let same_purpose = place.purpose == other.purpose;
     // Names in scratch hold the run, and a backup may serve many environments.
-    let may_share = matches!(place.purpose, Purpose::Scratch | Purpose::Backup);
+    let may_share =
+        matches!(place.purpose, Purpose::Scratch | Purpose::ScratchGraph | Purpose::Backup);
     if same_purpose && (place.environment == other.environment || may_share) {
         return None;
     }
@@ -163,6 +173,22 @@ fn secrets(plan: &RecoveryPlan, source: &Source) -> Vec<Problem> {
                 Some(_) => {}
                 None => drop(seen.insert(secret, (name, field))),
             }
+        }
+    }
+    problems
+}
+
+/// A rehearsal never has the credentials of a target, so what opens its server of graphs opens none.
+fn of_scratch(plan: &RecoveryPlan, source: &Source) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, environment) in &plan.spec.environments {
+        let Some(GraphSpec::Sparql(server)) = &environment.scratch_graph else { continue };
+        let Some((field, secret)) = server.secret() else { continue };
+        if let Some(other) = opens(plan, secret) {
+            let at = format!("spec/environments/{}/scratch_graph/sparql/{field}", escaped(name));
+            let hint = "give rehearsals credentials of their own, that open no target";
+            let problem = source.problem(&at, format!("this is also the {other}"));
+            problems.push(problem.hint(hint.to_owned()));
         }
     }
     problems

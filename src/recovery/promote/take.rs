@@ -10,7 +10,7 @@ use crate::engine::StepContext;
 use crate::model::{Code, CommandRun, Failure, FailureKind, Promotion, Proof, RebuildOutput, Sink};
 use crate::plan::RebuildParams;
 use crate::projection::{Generation, Held, Projection};
-use crate::proof::EncodedBatch;
+use crate::proof::{EncodedBatch, tee};
 use crate::recovery::World;
 
 /// What became of a generation that a rehearsal may have.
@@ -68,8 +68,10 @@ async fn taken(
         digest: params.generation,
         sink: params.sink.clone(),
     };
-    if matches!(params.sink, Sink::Graph(_)) && world.targets.graph().is_some() {
-        return Ok(Err("it was rehearsed as files, and here it is on a server".to_owned()));
+    if let Sink::Graph(_) = &params.sink
+        && let Some(why) = kept_otherwise(world, rehearsed)
+    {
+        return Ok(Err(why.to_owned()));
     }
     let source = rehearsed.targets.of(&params.sink).await?;
     match source.holds(&generation).await? {
@@ -81,23 +83,49 @@ async fn taken(
     }
     let stage = world.stage_context(cx);
     cx.meter.set_totals(None, Some(built.proven.proof.rows));
-    let rows = if let Sink::Postgis(_) = &params.sink {
-        // The tuples as they were proven; the target makes its indexes and keys of them.
-        let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
-        let rows = source
-            .read_back(&generation)
-            .await?
-            .map_ok(move |rows| EncodedBatch { batch: nothing.clone(), rows: Arc::new(rows) });
-        target.stage(&generation, rows.boxed(), &stage).await?
-    } else {
-        let files = world.targets.files();
-        files.take(&generation, rehearsed.targets.files(), &stage).await?
+    let rows = match (&params.sink, rehearsed.targets.graph()) {
+        (Sink::Postgis(_), _) => {
+            // The tuples as they were proven; the target makes its indexes and keys of them.
+            let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
+            let rows = source
+                .read_back(&generation)
+                .await?
+                .map_ok(move |rows| EncodedBatch { batch: nothing.clone(), rows: Arc::new(rows) });
+            target.stage(&generation, rows.boxed(), &stage).await?
+        }
+        (Sink::Graph(_), Some(server)) => {
+            let quads = server.projection().await?.quads(&generation, world.spill()?).await?;
+            let encoding = target.encoding(&params.sink, &quads.schema())?;
+            let (rows, digest) = tee(quads, encoding);
+            let count = target.stage(&generation, rows, &stage).await?;
+            if digest.finish()?.to_string() != built.rebuilt.canonical_digest {
+                return Ok(Err("its quads in scratch are not those that were proven".to_owned()));
+            }
+            count
+        }
+        _ => {
+            let files = world.targets.files();
+            files.take(&generation, rehearsed.targets.files(), &stage).await?
+        }
     };
+    Ok(Ok(taken_over(rehearsed, built, rows)))
+}
+
+fn taken_over(rehearsed: &Rehearsed, built: &Built, rows: u64) -> RebuildOutput {
     let promotion = Some(Promotion { run: rehearsed.run, why_not: None });
     // What the program of a command did, it did in the rehearsal; its words stay there.
     let ran = built.rebuilt.ran.clone().map(CommandRun::without_words);
-    let output = RebuildOutput { rows, ran, promotion, unchanged: None, ..built.rebuilt.clone() };
-    Ok(Ok(output))
+    RebuildOutput { rows, ran, promotion, unchanged: None, ..built.rebuilt.clone() }
+}
+
+/// Why a graph that is kept otherwise here than it was rehearsed is not taken over: files and a server
+/// are proven in different forms.
+fn kept_otherwise(world: &World, rehearsed: &Rehearsed) -> Option<&'static str> {
+    match (rehearsed.targets.graph(), world.targets.graph()) {
+        (None, Some(_)) => Some("it was rehearsed as files, and here it is on a server"),
+        (Some(_), None) => Some("it was rehearsed on a server, and here it is in files"),
+        _ => None,
+    }
 }
 
 /// Whether scratch speaks of the proof that the journal has.

@@ -42,8 +42,9 @@ fn references(environment: &Environment) -> BTreeSet<&str> {
         found.insert(secret);
         found.extend(password.as_deref());
     }
-    if let Some(GraphSpec::Sparql(server)) = &environment.graph {
-        found.extend(server.secret().map(|(_, secret)| secret));
+    for spec in [&environment.graph, &environment.scratch_graph].into_iter().flatten() {
+        let GraphSpec::Sparql(server) = spec;
+        found.extend(server.references());
     }
     found
 }

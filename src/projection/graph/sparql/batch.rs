@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::names::{self, REGISTRY, term};
+use super::names::{self, term};
 
 /// Bytes of quads in one update: many round trips saved, and little for a server to hold.
 const BYTES: usize = 1 << 20;
 
 /// Collects quads of one try.
 pub(super) struct Batch {
+    registry: String,
     attempt: String,
     triples: BTreeMap<String, String>,
     bytes: usize,
@@ -18,8 +19,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(attempt: String) -> Self {
-        Self { attempt, triples: BTreeMap::new(), bytes: 0, known: BTreeSet::new() }
+    pub(super) fn new(registry: String, attempt: String) -> Self {
+        Self { registry, attempt, triples: BTreeMap::new(), bytes: 0, known: BTreeSet::new() }
     }
 
     pub(super) fn add(&mut self, [subject, predicate, object, graph]: [&str; 4]) {
@@ -42,7 +43,7 @@ impl Batch {
             return None;
         }
         let (about, part, stands_for) = (term("about"), term("part"), term("stands-for"));
-        let attempt = &self.attempt;
+        let (list, attempt) = (&self.registry, &self.attempt);
         let (mut registry, mut data) = (String::new(), String::new());
         for (graph, triples) in std::mem::take(&mut self.triples) {
             let name = names::part(attempt, &graph);
@@ -57,8 +58,8 @@ impl Batch {
         }
         self.bytes = 0;
         Some(format!(
-            "INSERT {{ GRAPH <{REGISTRY}> {{\n{registry}}}\n{data}}} \
-             WHERE {{ GRAPH <{REGISTRY}> {{ <{attempt}> {about} <{generation}> }} }}"
+            "INSERT {{ GRAPH <{list}> {{\n{registry}}}\n{data}}} \
+             WHERE {{ GRAPH <{list}> {{ <{attempt}> {about} <{generation}> }} }}"
         ))
     }
 }

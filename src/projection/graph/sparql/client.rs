@@ -9,13 +9,31 @@ use serde::Deserialize;
 use url::Url;
 
 use super::SparqlError;
+use super::names::Space;
 
 type Result<T> = std::result::Result<T, SparqlError>;
 
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long the server may be silent. An update is answered when it is done, and it is bounded.
-const SILENCE: Duration = Duration::from_mins(5);
-const TRIES: u32 = 5;
+/// How long a server is waited for, and how often it is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) connect: Duration,
+    /// How long it may be silent. An update is answered when it is done, and it is bounded.
+    pub(super) silence: Duration,
+    /// Before it is asked again; three times as long before each further time.
+    pub(super) pause: Duration,
+    pub(super) tries: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            silence: Duration::from_mins(5),
+            pause: Duration::from_millis(200),
+            tries: 5,
+        }
+    }
+}
 
 /// Where a server takes what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +68,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     endpoints: Endpoints,
     auth: Auth,
+    space: Space,
+    patience: Patience,
 }
 
 /// One solution of a query: the values of its variables. IRIs and texts are told apart by use.
@@ -78,21 +98,31 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// Reaches nobody yet.
-    pub(crate) fn new(endpoints: Endpoints, auth: Auth) -> Result<Self> {
+    pub(crate) fn new(endpoints: Endpoints, auth: Auth, space: Space) -> Result<Self> {
+        Self::patient(endpoints, auth, space, Patience::default())
+    }
+
+    pub(super) fn patient(
+        endpoints: Endpoints,
+        auth: Auth,
+        space: Space,
+        patience: Patience,
+    ) -> Result<Self> {
         let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
+            .connect_timeout(patience.connect)
+            .read_timeout(patience.silence)
             // Credentials go to the servers that the plan names, and to no other.
             .redirect(Policy::none())
             .user_agent("coppice")
             .build()
             .map_err(SparqlError::Client)?;
-        Ok(Self { http, endpoints, auth })
+        Ok(Self { http, endpoints, auth, space, patience })
     }
 
     /// The same server over new connections.
     pub(super) fn anew(&self) -> Result<Self> {
-        Self::new(self.endpoints.clone(), self.auth.clone())
+        let Self { endpoints, auth, space, patience, .. } = self.clone();
+        Self::patient(endpoints, auth, space, patience)
     }
 
     /// The server's name in markers and errors: the URL of its updates.
@@ -100,19 +130,28 @@ impl Client {
         self.endpoints.update.as_str()
     }
 
+    /// Whose graphs it reads and writes.
+    pub(super) fn space(&self) -> &Space {
+        &self.space
+    }
+
     /// Does an update: all of it or nothing. It may be done twice, where an answer was lost.
     pub(super) async fn update(&self, doing: &'static str, update: String) -> Result<()> {
-        let build = || {
+        self.tried(|| async {
             let request = self.http.post(self.endpoints.update.clone());
-            request.header(CONTENT_TYPE, "application/sparql-update").body(update.clone())
-        };
-        self.send(doing, build).await.map(drop)
+            let request = request.header(CONTENT_TYPE, "application/sparql-update");
+            self.send(doing, request.body(update.clone())).await.map(drop)
+        })
+        .await
     }
 
     /// Asks a query that gives solutions.
     pub(super) async fn select(&self, doing: &'static str, query: &str) -> Result<Vec<Solution>> {
-        let response = self.ask(doing, query, "application/sparql-results+json").await?;
-        let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
+        let whole = || async {
+            let response = self.ask(doing, query, "application/sparql-results+json").await?;
+            response.bytes().await.map_err(|error| self.unreachable(error))
+        };
+        let bytes = self.tried(whole).await?;
         let answer: Answer =
             serde_json::from_slice(&bytes).map_err(|_quoted| self.malformed(doing))?;
         let plain = |found: HashMap<String, Bound>| {
@@ -122,36 +161,34 @@ impl Client {
     }
 
     /// Reads a graph as N-Triples: as a whole from the graph store where there is one, else by a
-    /// query.
+    /// query. An answer that breaks off is not asked for again here.
     pub(super) async fn graph(&self, graph: &str) -> Result<Response> {
         const DOING: &str = "read a graph back";
         let Some(store) = &self.endpoints.store else {
             let query =
                 format!("CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}");
-            return self.ask(DOING, &query, "application/n-triples").await;
+            return self.tried(|| self.ask(DOING, &query, "application/n-triples")).await;
         };
         let mut url = store.clone();
         url.query_pairs_mut().append_pair("graph", graph);
         let build = || self.http.get(url.clone()).header(ACCEPT, "application/n-triples");
-        self.send(DOING, build).await
+        self.tried(|| self.send(DOING, build())).await
     }
 
     async fn ask(&self, doing: &'static str, query: &str, accept: &str) -> Result<Response> {
-        let build = || {
-            let request = self.http.post(self.endpoints.query.clone()).header(ACCEPT, accept);
-            request.header(CONTENT_TYPE, "application/sparql-query").body(query.to_owned())
-        };
-        self.send(doing, build).await
+        let request = self.http.post(self.endpoints.query.clone()).header(ACCEPT, accept);
+        let request = request.header(CONTENT_TYPE, "application/sparql-query");
+        self.send(doing, request.body(query.to_owned())).await
     }
 
-    async fn send(
-        &self,
-        doing: &'static str,
-        build: impl Fn() -> RequestBuilder,
-    ) -> Result<Response> {
-        let mut pause = Duration::from_millis(200);
-        for _ in 1..TRIES {
-            match self.send_once(doing, build()).await {
+    /// Asks again where that may help.
+    async fn tried<T, F>(&self, ask: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut pause = self.patience.pause;
+        for _ in 1..self.patience.tries {
+            match ask().await {
                 Err(error) if error.is_passing() => {
                     tracing::warn!(%error, "the SPARQL server is asked again");
                 }
@@ -160,10 +197,10 @@ impl Client {
             tokio::time::sleep(pause).await;
             pause *= 3;
         }
-        self.send_once(doing, build()).await
+        ask().await
     }
 
-    async fn send_once(&self, doing: &'static str, request: RequestBuilder) -> Result<Response> {
+    async fn send(&self, doing: &'static str, request: RequestBuilder) -> Result<Response> {
         let request = match &self.auth {
             Auth::None => request,
             Auth::Basic { user, password } => request.basic_auth(user, Some(password)),

@@ -22,6 +22,8 @@ pub(crate) enum SparqlError {
     Held { server: String, holder: String },
     #[error("the lock on the SPARQL server {server} was lost to another run")]
     Lost { server: String },
+    #[error("asked to clear what is not scratch on the SPARQL server {server}")]
+    NoScratch { server: String },
     #[error(transparent)]
     Graph(#[from] GraphError),
     #[error(transparent)]

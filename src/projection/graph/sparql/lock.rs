@@ -11,7 +11,6 @@ use super::client::{Client, Solution};
 use super::names::{term, text};
 use crate::model::RunId;
 
-const GRAPH: &str = "urn:coppice:lock";
 const SUBJECT: &str = "urn:coppice:target";
 
 type Result<T> = std::result::Result<T, SparqlError>;
@@ -49,7 +48,8 @@ impl GraphLock {
             standing.get("process").is_some_and(|process| (request.is_gone)(process))
         });
         let former = former.and_then(|former| former.get("token"));
-        client.update("lock the server", take(request, &token, former)).await?;
+        let take = take(&client.space().lock(), request, &token, former);
+        client.update("lock the server", take).await?;
         match self::standing(client).await? {
             Some(found) if found.get("token") == Some(&token) => {}
             Some(found) => return Err(held_by(client, &found)),
@@ -77,8 +77,9 @@ impl GraphLock {
 
     /// Lets the lock go; does nothing to one that another run has taken since.
     pub(crate) async fn release(self) -> Result<()> {
+        let graph = self.client.space().lock();
         let update = format!(
-            "DELETE {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> ?p ?o }} }} WHERE {{ GRAPH <{GRAPH}> {{ \
+            "DELETE {{ GRAPH <{graph}> {{ <{SUBJECT}> ?p ?o }} }} WHERE {{ GRAPH <{graph}> {{ \
              <{SUBJECT}> {} {} ; ?p ?o }} }}",
             term("token"),
             text(&self.token)
@@ -112,26 +113,27 @@ fn stamp(ahead: Duration) -> String {
 }
 
 async fn standing(client: &Client) -> Result<Option<Solution>> {
+    let graph = client.space().lock();
     let [token, holder, process, run, until] =
         ["token", "holder", "process", "run", "until"].map(term);
     let query = format!(
-        "SELECT ?token ?holder ?process ?run ?until WHERE {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> \
+        "SELECT ?token ?holder ?process ?run ?until WHERE {{ GRAPH <{graph}> {{ <{SUBJECT}> \
          {token} ?token ; {holder} ?holder ; {process} ?process ; {run} ?run ; {until} ?until }} }}"
     );
     Ok(client.select("ask who holds the server", &query).await?.into_iter().next())
 }
 
 /// Takes the lock where it is free, ran out, or is `former`'s.
-fn take(request: &LockRequest<'_>, token: &str, former: Option<&String>) -> String {
+fn take(graph: &str, request: &LockRequest<'_>, token: &str, former: Option<&String>) -> String {
     let [named, holder, process, run, until] =
         ["token", "holder", "process", "run", "until"].map(term);
     let but = former.map_or_else(String::new, |former| format!(" && ?token != {}", text(former)));
     format!(
-        "DELETE {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> ?p ?o }} }} INSERT {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> \
+        "DELETE {{ GRAPH <{graph}> {{ <{SUBJECT}> ?p ?o }} }} INSERT {{ GRAPH <{graph}> {{ <{SUBJECT}> \
          {named} {} ; {holder} {} ; {process} {} ; {run} \"{}\" ; {until} \"{}\" }} }} WHERE {{ \
-         FILTER NOT EXISTS {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> {named} ?token ; {until} ?until . \
+         FILTER NOT EXISTS {{ GRAPH <{graph}> {{ <{SUBJECT}> {named} ?token ; {until} ?until . \
          FILTER(?until > \"{}\"{but}) }} }} \
-         OPTIONAL {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> ?p ?o }} }} }}",
+         OPTIONAL {{ GRAPH <{graph}> {{ <{SUBJECT}> ?p ?o }} }} }}",
         text(token),
         text(request.holder),
         text(request.process),
@@ -160,11 +162,12 @@ async fn keep(client: Client, token: String, lease: Duration, lost: Cancellation
 }
 
 async fn renew(client: &Client, token: &str, lease: Duration) -> Result<bool> {
+    let graph = client.space().lock();
     let (named, until, ours) = (term("token"), term("until"), text(token));
     let update = format!(
-        "DELETE {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> {until} ?until }} }} \
-         INSERT {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> {until} \"{}\" }} }} \
-         WHERE {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> {named} {ours} ; {until} ?until }} }}",
+        "DELETE {{ GRAPH <{graph}> {{ <{SUBJECT}> {until} ?until }} }} \
+         INSERT {{ GRAPH <{graph}> {{ <{SUBJECT}> {until} \"{}\" }} }} \
+         WHERE {{ GRAPH <{graph}> {{ <{SUBJECT}> {named} {ours} ; {until} ?until }} }}",
         stamp(lease)
     );
     client.update("renew the lock", update).await?;

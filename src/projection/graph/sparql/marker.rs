@@ -4,9 +4,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::SparqlError;
 use super::client::Client;
-use super::names::{term, text};
+use super::names::{Space, term, text};
 
-const GRAPH: &str = "urn:coppice:environment";
 const SUBJECT: &str = "urn:coppice:target";
 
 /// A marker as it stands on a server.
@@ -21,12 +20,23 @@ pub(crate) struct GraphMarker {
 }
 
 impl Client {
-    /// Reads the server's marker.
+    /// Reads the marker of the graphs that are ours.
     pub(crate) async fn marker(&self) -> Result<Option<GraphMarker>, SparqlError> {
+        self.marker_of(self.space()).await
+    }
+
+    /// Reads the marker that the environment has put on the server, if it is one's: looked at by
+    /// rehearsals too.
+    pub(crate) async fn environments_marker(&self) -> Result<Option<GraphMarker>, SparqlError> {
+        self.marker_of(&Space::environment()).await
+    }
+
+    async fn marker_of(&self, space: &Space) -> Result<Option<GraphMarker>, SparqlError> {
         const DOING: &str = "read the environment marker";
+        let graph = space.marker();
         let (environment, identity, at) = (term("environment"), term("identity"), term("at"));
         let query = format!(
-            "SELECT ?environment ?identity ?at WHERE {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> \
+            "SELECT ?environment ?identity ?at WHERE {{ GRAPH <{graph}> {{ <{SUBJECT}> \
              {environment} ?environment ; {identity} ?identity ; {at} ?at }} }}"
         );
         let found = self.select(DOING, &query).await?;
@@ -47,10 +57,11 @@ impl Client {
         identity: &str,
         now: DateTime<Utc>,
     ) -> Result<(), SparqlError> {
-        let now = now.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let (graph, now) =
+            (self.space().marker(), now.to_rfc3339_opts(SecondsFormat::Micros, true));
         let update = format!(
-            "INSERT {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> {} {} ; {} {} ; {} \"{now}\" }} }} WHERE {{ \
-             FILTER NOT EXISTS {{ GRAPH <{GRAPH}> {{ <{SUBJECT}> {} ?other }} }} }}",
+            "INSERT {{ GRAPH <{graph}> {{ <{SUBJECT}> {} {} ; {} {} ; {} \"{now}\" }} }} WHERE {{ \
+             FILTER NOT EXISTS {{ GRAPH <{graph}> {{ <{SUBJECT}> {} ?other }} }} }}",
             term("environment"),
             text(environment),
             term("identity"),

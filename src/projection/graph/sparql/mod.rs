@@ -8,9 +8,12 @@ mod error;
 mod lock;
 mod marker;
 mod names;
+#[cfg(test)]
+mod proxy;
 mod read;
 mod registry;
 mod samples;
+mod scratch;
 mod stage;
 mod switch;
 mod target;
@@ -18,8 +21,11 @@ mod target;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod troubles;
 
 pub(crate) use client::{Auth, Client, Endpoints};
 pub(crate) use error::SparqlError;
 pub(crate) use lock::{GraphLock, LockRequest, held};
+pub(crate) use names::Space;
 pub(crate) use target::SparqlProjection;

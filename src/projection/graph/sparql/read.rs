@@ -2,6 +2,8 @@
 
 use async_stream::try_stream;
 use datafusion::arrow::array::RecordBatch;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use oxigraph::io::{RdfFormat, RdfParser};
 
 use super::SparqlError;
@@ -11,10 +13,19 @@ use super::registry::Part;
 use crate::model::Failure;
 use crate::projection::graph::GraphError;
 use crate::projection::graph::terms::Batches;
-use crate::proof::{RowEncoding as _, Rows, RowsStream};
+use crate::proof::{RowEncoding as _, RowsStream};
 
 /// The rows of all quads in some graphs.
 pub(super) fn read(client: Client, parts: Vec<Part>) -> RowsStream {
+    let encode = |batch: Result<RecordBatch, Failure>| ByValue.encode(&batch?);
+    batches(client, parts).map(encode).boxed()
+}
+
+/// All quads in some graphs, in the order in which the server gives them.
+pub(super) fn batches(
+    client: Client,
+    parts: Vec<Part>,
+) -> BoxStream<'static, Result<RecordBatch, Failure>> {
     Box::pin(try_stream! {
         let mut collected = Batches::new();
         for part in parts {
@@ -36,7 +47,7 @@ pub(super) fn read(client: Client, parts: Vec<Part>) -> RowsStream {
                 if collected.is_full() || ended {
                     let batch = collected.take().map_err(Failure::from)?;
                     if let Some(batch) = batch {
-                        yield encode(&batch)?;
+                        yield batch;
                     }
                 }
                 if ended {
@@ -45,10 +56,6 @@ pub(super) fn read(client: Client, parts: Vec<Part>) -> RowsStream {
             }
         }
     })
-}
-
-fn encode(batch: &RecordBatch) -> Result<Rows, Failure> {
-    ByValue.encode(batch)
 }
 
 fn add(lines: &[u8], graph: &str, into: &mut Batches) -> Result<(), SparqlError> {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::SparqlError;
 use super::client::{Client, Solution};
-use super::names::{self, REGISTRY, term};
+use super::names::{self, term};
 use crate::digest::Digest;
 use crate::model::{JobId, Proof, RunId};
 use crate::projection::{LastSwitch, StageContext};
@@ -67,10 +67,10 @@ impl Live {
 type Properties = BTreeMap<String, Vec<String>>;
 
 /// The condition that no later holder of the run has written a thing.
-pub(super) fn not_overtaken(subject: &str, cx: &StageContext) -> String {
+pub(super) fn not_overtaken(registry: &str, subject: &str, cx: &StageContext) -> String {
     let (run, epoch, about) = (term("run"), term("epoch"), term("about"));
     format!(
-        "FILTER NOT EXISTS {{ GRAPH <{REGISTRY}> {{ ?later {about} <{subject}> ; {run} \"{}\" ; \
+        "FILTER NOT EXISTS {{ GRAPH <{registry}> {{ ?later {about} <{subject}> ; {run} \"{}\" ; \
          {epoch} ?epoch . FILTER(?epoch > {}) }} }}",
         cx.run, cx.epoch
     )
@@ -79,9 +79,9 @@ pub(super) fn not_overtaken(subject: &str, cx: &StageContext) -> String {
 impl Client {
     /// Reads what is recorded of a generation.
     pub(super) async fn recorded(&self, generation: &str) -> Result<Recorded> {
-        let about = term("about");
+        let (registry, about) = (self.space().registry(), term("about"));
         let query = format!(
-            "SELECT ?s ?p ?o WHERE {{ GRAPH <{REGISTRY}> {{ ?s {about} <{generation}> ; ?p ?o }} }}"
+            "SELECT ?s ?p ?o WHERE {{ GRAPH <{registry}> {{ ?s {about} <{generation}> ; ?p ?o }} }}"
         );
         let found = self.select("read the record of a generation", &query).await?;
         self.fold(generation, &by_subject(found))
@@ -89,9 +89,10 @@ impl Client {
 
     /// Lists the generations of a job with what is recorded of each.
     pub(super) async fn all_recorded(&self, job: &JobId) -> Result<Vec<(Digest, Recorded)>> {
-        let (of, about, job) = (term("of"), term("about"), names::job(job));
+        let (registry, job) = (self.space().registry(), names::job(job));
+        let (of, about) = (term("of"), term("about"));
         let query = format!(
-            "SELECT ?g ?s ?p ?o WHERE {{ GRAPH <{REGISTRY}> {{ ?g {of} <{job}> . \
+            "SELECT ?g ?s ?p ?o WHERE {{ GRAPH <{registry}> {{ ?g {of} <{job}> . \
              ?s {about} ?g ; ?p ?o }} }}"
         );
         let found = self.select("list the generations of a job", &query).await?;
@@ -136,8 +137,8 @@ impl Client {
     /// Reads what is live of a job.
     pub(super) async fn live_of(&self, job: &JobId) -> Result<Live> {
         const DOING: &str = "read what is live";
-        let subject = names::job(job);
-        let query = format!("SELECT ?p ?o WHERE {{ GRAPH <{REGISTRY}> {{ <{subject}> ?p ?o }} }}");
+        let (registry, subject) = (self.space().registry(), names::job(job));
+        let query = format!("SELECT ?p ?o WHERE {{ GRAPH <{registry}> {{ <{subject}> ?p ?o }} }}");
         let mut rows = self.select(DOING, &query).await?;
         for row in &mut rows {
             row.insert("s".to_owned(), subject.clone());
@@ -197,17 +198,19 @@ impl Client {
     }
 
     async fn unlist(&self, generation: &str) -> Result<()> {
+        let registry = self.space().registry();
         let ours = ["listed", "proof", "proves"].map(term).join(" ");
         let update = format!(
-            "DELETE {{ GRAPH <{REGISTRY}> {{ <{generation}> ?p ?o }} }} WHERE {{ VALUES ?p {{ {ours} }} \
-             GRAPH <{REGISTRY}> {{ <{generation}> ?p ?o }} }}"
+            "DELETE {{ GRAPH <{registry}> {{ <{generation}> ?p ?o }} }} WHERE {{ VALUES ?p {{ {ours} }} \
+             GRAPH <{registry}> {{ <{generation}> ?p ?o }} }}"
         );
         self.update("take a generation out of the list", update).await
     }
 
     /// Forgets all that is said of a thing.
     pub(super) async fn forget(&self, subject: &str) -> Result<()> {
-        let update = format!("DELETE WHERE {{ GRAPH <{REGISTRY}> {{ <{subject}> ?p ?o }} }}");
+        let registry = self.space().registry();
+        let update = format!("DELETE WHERE {{ GRAPH <{registry}> {{ <{subject}> ?p ?o }} }}");
         self.update("forget a record", update).await
     }
 }

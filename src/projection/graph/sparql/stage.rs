@@ -3,7 +3,7 @@ use futures::StreamExt as _;
 use super::SparqlError;
 use super::batch::Batch;
 use super::client::Client;
-use super::names::{self, REGISTRY, term};
+use super::names::{self, term};
 use super::registry::not_overtaken;
 use crate::model::Failure;
 use crate::projection::graph::GraphError;
@@ -21,7 +21,7 @@ pub(super) async fn stage(
     cx: &StageContext,
 ) -> std::result::Result<u64, Failure> {
     let name = names::generation(&generation.job, &generation.digest);
-    let attempt = names::attempt(generation, cx);
+    let attempt = client.space().attempt(generation, cx);
     begin(client, generation, &name, &attempt, cx).await?;
     let count = fill(client, &name, &attempt, rows, cx).await?;
     end(client, &name, &attempt, cx).await?;
@@ -41,13 +41,13 @@ async fn begin(
     }
     client.drop_attempts(name, found.attempts.iter()).await?;
     let (about, of, run, epoch) = (term("about"), term("of"), term("run"), term("epoch"));
-    let job = names::job(&generation.job);
+    let (registry, job) = (client.space().registry(), names::job(&generation.job));
     let update = format!(
-        "INSERT {{ GRAPH <{REGISTRY}> {{ <{name}> {about} <{name}> ; {of} <{job}> . \
+        "INSERT {{ GRAPH <{registry}> {{ <{name}> {about} <{name}> ; {of} <{job}> . \
          <{attempt}> {about} <{name}> ; {run} \"{}\" ; {epoch} {} }} }} WHERE {{ {} }}",
         cx.run,
         cx.epoch,
-        not_overtaken(name, cx)
+        not_overtaken(&registry, name, cx)
     );
     client.update("begin a generation", update).await
 }
@@ -59,7 +59,7 @@ async fn fill(
     mut rows: EncodedStream,
     cx: &StageContext,
 ) -> std::result::Result<u64, Failure> {
-    let mut batch = Batch::new(attempt.to_owned());
+    let mut batch = Batch::new(client.space().registry(), attempt.to_owned());
     let (mut quads, mut last) = (0, Vec::new());
     loop {
         let next = tokio::select! {
@@ -94,11 +94,11 @@ async fn fill(
 
 /// Lists the try as the one that came to its end, unless somebody overtook it.
 async fn end(client: &Client, name: &str, attempt: &str, cx: &StageContext) -> Result<()> {
-    let (about, listed) = (term("about"), term("listed"));
+    let (registry, about, listed) = (client.space().registry(), term("about"), term("listed"));
     let update = format!(
-        "INSERT {{ GRAPH <{REGISTRY}> {{ <{name}> {listed} <{attempt}> }} }} WHERE {{ \
-         GRAPH <{REGISTRY}> {{ <{attempt}> {about} <{name}> }} {} }}",
-        not_overtaken(name, cx)
+        "INSERT {{ GRAPH <{registry}> {{ <{name}> {listed} <{attempt}> }} }} WHERE {{ \
+         GRAPH <{registry}> {{ <{attempt}> {about} <{name}> }} {} }}",
+        not_overtaken(&registry, name, cx)
     );
     client.update("list a generation", update).await?;
     let found = client.recorded(name).await?;

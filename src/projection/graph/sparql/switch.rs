@@ -6,7 +6,7 @@ use chrono::{SecondsFormat, Utc};
 
 use super::SparqlError;
 use super::client::Client;
-use super::names::{self, REGISTRY, term};
+use super::names::{self, term};
 use super::stage::refuse_overtaken;
 use crate::projection::{Change, Refusal, StageContext};
 
@@ -56,7 +56,8 @@ pub(super) async fn switch(client: &Client, set: &[Change], cx: &StageContext) -
         if pending.is_empty() {
             return Ok(());
         }
-        client.update("switch what is live", swap(&pending, cx)).await?;
+        let registry = client.space().registry();
+        client.update("switch what is live", swap(&registry, &pending, cx)).await?;
     }
     if pending(client, set, Some(cx)).await?.is_empty() {
         return Ok(());
@@ -65,7 +66,7 @@ pub(super) async fn switch(client: &Client, set: &[Change], cx: &StageContext) -
 }
 
 /// The compare-and-swap: one operation, so that it is one transaction on every server.
-fn swap(set: &[&Change], cx: &StageContext) -> String {
+fn swap(registry: &str, set: &[&Change], cx: &StageContext) -> String {
     let (live, former, was_live) = (term("live"), term("former"), term("was-live"));
     let (proof, run, epoch, at) = (term("proof"), term("run"), term("epoch"), term("at"));
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -79,29 +80,29 @@ fn swap(set: &[&Change], cx: &StageContext) -> String {
             writeln!(new, "<{job}> {run} \"{}\" ; {epoch} {} ; {at} \"{now}\" .", cx.run, cx.epoch);
         if let Some(to) = change.to.as_ref().map(name) {
             let _ = writeln!(new, "<{job}> {live} <{to}> . <{to}> {was_live} true .");
-            let _ = writeln!(compare, "GRAPH <{REGISTRY}> {{ <{to}> {proof} ?proof{index} }}");
+            let _ = writeln!(compare, "GRAPH <{registry}> {{ <{to}> {proof} ?proof{index} }}");
         }
         match change.from.as_ref().map(name) {
             Some(from) => {
                 let _ = writeln!(new, "<{job}> {former} <{from}> . <{from}> {was_live} true .");
-                let _ = writeln!(compare, "GRAPH <{REGISTRY}> {{ <{job}> {live} <{from}> }}");
+                let _ = writeln!(compare, "GRAPH <{registry}> {{ <{job}> {live} <{from}> }}");
             }
             None => {
                 let _ = writeln!(
                     compare,
-                    "FILTER NOT EXISTS {{ GRAPH <{REGISTRY}> {{ <{job}> {live} ?live{index} }} }}"
+                    "FILTER NOT EXISTS {{ GRAPH <{registry}> {{ <{job}> {live} ?live{index} }} }}"
                 );
             }
         }
         let _ = writeln!(
             compare,
-            "FILTER NOT EXISTS {{ GRAPH <{REGISTRY}> {{ <{job}> {run} \"{}\" ; {epoch} ?epoch{index} . \
+            "FILTER NOT EXISTS {{ GRAPH <{registry}> {{ <{job}> {run} \"{}\" ; {epoch} ?epoch{index} . \
              FILTER(?epoch{index} > {}) }} }}",
             cx.run, cx.epoch
         );
     }
     format!(
-        "DELETE {{ GRAPH <{REGISTRY}> {{ ?job ?p ?o }} }}\nINSERT {{ GRAPH <{REGISTRY}> {{\n{new}}} }}\n\
-         WHERE {{\n{compare}OPTIONAL {{ VALUES ?job {{ {jobs}}} GRAPH <{REGISTRY}> {{ ?job ?p ?o }} }}\n}}"
+        "DELETE {{ GRAPH <{registry}> {{ ?job ?p ?o }} }}\nINSERT {{ GRAPH <{registry}> {{\n{new}}} }}\n\
+         WHERE {{\n{compare}OPTIONAL {{ VALUES ?job {{ {jobs}}} GRAPH <{registry}> {{ ?job ?p ?o }} }}\n}}"
     )
 }

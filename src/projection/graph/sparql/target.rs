@@ -1,17 +1,23 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt as _;
 
 use super::SparqlError;
 use super::by_value::ByValue;
 use super::client::Client;
-use super::names::{self, REGISTRY, term, text};
+use super::names::{self, term, text};
 use super::registry::{Part, Recorded};
 use super::{read, stage, switch};
 use crate::digest::Digest;
 use crate::model::{Covers, Failure, JobId, Proof, Sink};
-use crate::projection::graph::terms::{COLUMNS, check};
+use crate::projection::graph::source;
+use crate::projection::graph::terms::{COLUMNS, check, schema};
 use crate::projection::{
     Change, Generation, Held, LastSwitch, Projection, Refusal, StageContext, Stored,
 };
@@ -41,6 +47,19 @@ impl SparqlProjection {
         let found = self.recorded(generation).await?;
         let parts = found.parts().map(<[Part]>::to_vec);
         Ok(parts.ok_or_else(|| Refusal::absent(&generation.job, &generation.digest))?)
+    }
+
+    /// A generation's quads as a job would yield them, so that another target can be filled with
+    /// them. What does not fit into memory is sorted in the folder `spill`.
+    pub(crate) async fn quads(
+        &self,
+        generation: &Generation,
+        spill: PathBuf,
+    ) -> std::result::Result<SendableRecordBatchStream, Failure> {
+        let parts = self.parts(generation).await?;
+        let batches = read::batches(self.client.anew()?, parts);
+        let batches = batches.map_err(|failure| DataFusionError::External(Box::new(failure)));
+        Ok(source(Box::pin(RecordBatchStreamAdapter::new(schema(), batches)), spill))
     }
 
     async fn held(&self, generation: &Generation) -> Result<Held> {
@@ -74,14 +93,14 @@ impl SparqlProjection {
         }
         let listed = self.recorded(generation).await?.listed;
         let listed = listed.ok_or_else(|| Refusal::absent(job, digest))?;
-        let name = names::generation(job, digest);
+        let (registry, name) = (self.client.space().registry(), names::generation(job, digest));
         let json = text(&serde_json::to_string(proof)?);
         let (list, proves, kept) = (term("listed"), term("proves"), term("proof"));
         let update = format!(
-            "DELETE {{ GRAPH <{REGISTRY}> {{ <{name}> {kept} ?old ; {proves} ?of }} }} \
-             INSERT {{ GRAPH <{REGISTRY}> {{ <{name}> {kept} {json} ; {proves} <{listed}> }} }} \
-             WHERE {{ GRAPH <{REGISTRY}> {{ <{name}> {list} <{listed}> }} \
-             OPTIONAL {{ GRAPH <{REGISTRY}> {{ <{name}> {kept} ?old ; {proves} ?of }} }} }}"
+            "DELETE {{ GRAPH <{registry}> {{ <{name}> {kept} ?old ; {proves} ?of }} }} \
+             INSERT {{ GRAPH <{registry}> {{ <{name}> {kept} {json} ; {proves} <{listed}> }} }} \
+             WHERE {{ GRAPH <{registry}> {{ <{name}> {list} <{listed}> }} \
+             OPTIONAL {{ GRAPH <{registry}> {{ <{name}> {kept} ?old ; {proves} ?of }} }} }}"
         );
         self.client.update("record a proof", update).await?;
         match self.recorded(generation).await?.proof {
@@ -92,11 +111,12 @@ impl SparqlProjection {
     }
 
     async fn take_away(&self, generation: &Generation) -> Result<()> {
+        let registry = self.client.space().registry();
         let name = names::generation(&generation.job, &generation.digest);
         let (proves, kept) = (term("proves"), term("proof"));
         let update = format!(
-            "DELETE {{ GRAPH <{REGISTRY}> {{ <{name}> ?p ?o }} }} WHERE {{ \
-             VALUES ?p {{ {proves} {kept} }} GRAPH <{REGISTRY}> {{ <{name}> ?p ?o }} }}"
+            "DELETE {{ GRAPH <{registry}> {{ <{name}> ?p ?o }} }} WHERE {{ \
+             VALUES ?p {{ {proves} {kept} }} GRAPH <{registry}> {{ <{name}> ?p ?o }} }}"
         );
         self.client.update("take a proof away", update).await
     }

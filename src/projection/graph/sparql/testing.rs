@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Auth, Client, Endpoints};
+use super::{Auth, Client, Endpoints, Space};
 
 pub(crate) struct Server {
     guard: Child,
@@ -51,12 +51,12 @@ impl Server {
 
     /// By the Graph Store Protocol too.
     pub(crate) fn client(&self) -> Client {
-        Client::new(endpoints(self.port, true), Auth::None).unwrap()
+        Client::new(endpoints(self.port, true), Auth::None, Space::environment()).unwrap()
     }
 
     /// By queries and updates alone.
     pub(crate) fn client_without_store(&self) -> Client {
-        Client::new(endpoints(self.port, false), Auth::None).unwrap()
+        Client::new(endpoints(self.port, false), Auth::None, Space::environment()).unwrap()
     }
 }
 

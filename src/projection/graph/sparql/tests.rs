@@ -1,9 +1,5 @@
 use std::time::Duration;
 
-use chrono::Utc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-
 use super::testing::{Server, endpoints};
 use super::*;
 use crate::model::{Code, Failure, FailureKind, GraphSink, RunId, Sink};
@@ -11,6 +7,7 @@ use crate::projection::graph::{source, terms};
 use crate::projection::testing::{build, context, generation, put_live, texts};
 use crate::projection::{Change, Generation, Held, Projection};
 use crate::proof::{compare, digest_rows, tee};
+use chrono::Utc;
 
 type Row = Vec<Option<String>>;
 
@@ -61,14 +58,21 @@ fn change(from: Option<&Generation>, to: Option<&Generation>) -> [Change; 1] {
     [Change { job: one.job.clone(), sink: sink(), from: digest(from), to: digest(to) }]
 }
 
-async fn graphs(client: &Client) -> u64 {
-    let query = "SELECT (COUNT(DISTINCT ?g) AS ?n) WHERE { GRAPH ?g { ?s ?p ?o } \
-                 FILTER(STRSTARTS(STR(?g), \"urn:coppice:attempt:\")) }";
-    client.select("count graphs", query).await.unwrap()[0]["n"].parse().unwrap()
+/// The graphs of quads that a client's space has.
+async fn graphs(client: &Client) -> usize {
+    let registry = client.space().registry();
+    let attempts = registry.replace("registry", "attempt:");
+    all_graphs(client).await.iter().filter(|graph| graph.starts_with(&attempts)).count()
+}
+
+async fn all_graphs(client: &Client) -> Vec<String> {
+    let query = "SELECT DISTINCT ?g WHERE { GRAPH ?g { ?s ?p ?o } }";
+    let found = client.select("list graphs", query).await.unwrap();
+    found.into_iter().map(|mut row| row.remove("g").unwrap()).collect()
 }
 
 /// The whole life of generations: what every target of projections must do.
-async fn suite(client: Client) {
+pub(super) async fn suite(client: Client) {
     let target = SparqlProjection::new(client.clone());
     let (one, two) = (named("1"), named("2"));
     assert_eq!(target.holds(&one).await.unwrap(), Held::Absent);
@@ -155,6 +159,39 @@ async fn a_server_without_a_graph_store_does_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_has_all_of_that_beside_others_and_is_cleared_without_a_trace() {
+    let server = Server::start();
+    let (environment, run, other) = (server.client(), RunId::now(), RunId::now());
+    let rehearsal =
+        |run| Client::new(endpoints(server.port(), true), Auth::None, Space::scratch(run)).unwrap();
+    let (ours, theirs) = (rehearsal(run), rehearsal(other));
+    let one = named("1");
+    for client in [&environment, &theirs] {
+        build(&SparqlProjection::new(client.clone()), &one, rows(&many(3))).await.unwrap();
+    }
+    assert_eq!(SparqlProjection::new(ours.clone()).holds(&one).await.unwrap(), Held::Absent);
+    suite(ours.clone()).await;
+    ours.mark("scratch", "here", Utc::now()).await.unwrap();
+    assert_eq!(environment.marker().await.unwrap(), None);
+    assert_eq!(ours.environments_marker().await.unwrap(), None);
+    // Named by the run, each of them.
+    let prefix = format!("urn:coppice:scratch:{run}:");
+    let all = all_graphs(&environment).await;
+    let mine = all.iter().filter(|graph| graph.starts_with(&prefix)).count();
+    assert_eq!((all.len() - mine, mine), (2 + 2, 3 + 2), "{all:#?}");
+
+    assert_eq!(ours.clear_scratch().await.unwrap(), 5);
+    assert_eq!(ours.clear_scratch().await.unwrap(), 0);
+    assert_eq!(all_graphs(&environment).await.len(), 4);
+    for client in [&environment, &theirs] {
+        let held = SparqlProjection::new(client.clone()).holds(&one).await.unwrap();
+        assert!(matches!(held, Held::Complete(_)), "{held:?}");
+    }
+    assert!(environment.clear_scratch().await.is_err());
+    assert_eq!(all_graphs(&environment).await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_changed_behind_our_back_is_found() {
     let server = Server::start();
     let client = server.client();
@@ -210,7 +247,8 @@ async fn a_torn_staging_is_dropped_and_its_late_writer_writes_nothing() {
 
     // The former process wakes up with quads in its hands.
     let name = names::generation(&one.job, &one.digest);
-    let mut batch = batch::Batch::new(names::attempt(&one, &former));
+    let mut batch =
+        batch::Batch::new(client.space().registry(), client.space().attempt(&one, &former));
     batch.add(["<a:late>", "<a:p>", "<a:o>", "<a:late>"]);
     client.update("write late", batch.take(&name).unwrap()).await.unwrap();
     assert_eq!(graphs(&client).await, 1, "a late writer has written");
@@ -257,67 +295,4 @@ async fn one_run_holds_a_server_and_a_marker_stays() {
         let found = client.marker().await.unwrap().unwrap();
         assert_eq!((&*found.environment, &*found.identity), ("stage", "sparql:here"));
     }
-}
-
-/// Lets through to the server only who says `authorization`, as a proxy before it would.
-async fn guarded(server: u16, authorization: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut caller, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-                    head.push(caller.read_u8().await.ok()?);
-                }
-                let text = String::from_utf8_lossy(&head).into_owned();
-                if !text.lines().any(|line| line.eq_ignore_ascii_case(authorization)) {
-                    let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-                    return caller.write_all(refusal).await.ok();
-                }
-                let mut upstream = TcpStream::connect(("127.0.0.1", server)).await.ok()?;
-                upstream.write_all(&head).await.ok()?;
-                tokio::io::copy_bidirectional(&mut caller, &mut upstream).await.ok()?;
-                Some(())
-            });
-        }
-    });
-    port
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_asks_is_said_and_a_refusal_is_one_of_credentials() {
-    let server = Server::start();
-    let basic = || Auth::Basic { user: "kim".into(), password: "hunter2".into() };
-    let bearer = || Auth::Bearer("hunter3".into());
-    let right = [
-        (guarded(server.port(), "authorization: Basic a2ltOmh1bnRlcjI=").await, basic(), bearer()),
-        (guarded(server.port(), "authorization: Bearer hunter3").await, bearer(), basic()),
-    ];
-    for (port, good, bad) in right {
-        let client = Client::new(endpoints(port, true), good).unwrap();
-        assert_eq!(client.marker().await.unwrap(), None);
-        for bad in [bad, Auth::None] {
-            let client = Client::new(endpoints(port, true), bad).unwrap();
-            let failure = Failure::from(client.marker().await.unwrap_err());
-            assert_eq!((failure.kind, failure.code), (FailureKind::Permanent, Code::Credentials));
-            let told = format!("{failure:?} {client:?}");
-            assert!(!told.contains("hunter"), "{told}");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_away_may_come_back_and_one_that_speaks_otherwise_is_told() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let client = Client::new(endpoints(free, true), Auth::None).unwrap();
-    let away = Failure::from(client.marker().await.unwrap_err());
-    assert_eq!(away.code, Code::StoreUnreachable);
-    assert!(matches!(away.kind, FailureKind::Transient { .. }));
-    let server = Server::start();
-    let wrong = endpoints(server.port(), true);
-    let wrong = Endpoints { query: wrong.update.clone(), ..wrong };
-    let failure =
-        Failure::from(Client::new(wrong, Auth::None).unwrap().marker().await.unwrap_err());
-    assert_eq!((failure.kind, failure.code), (FailureKind::Permanent, Code::StoreUnreachable));
 }
