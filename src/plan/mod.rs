@@ -26,6 +26,8 @@ mod schema;
 mod secrets;
 mod shape;
 mod source;
+#[cfg(test)]
+mod table_tests;
 
 pub(crate) use command::CommandSpec;
 pub(crate) use compile::compile;

@@ -28,6 +28,7 @@ mod interrupted;
 mod ledger;
 mod postgis_server;
 mod postgis_tls;
+mod postgis_versions;
 mod preview;
 mod programs;
 mod promote;

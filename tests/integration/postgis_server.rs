@@ -42,7 +42,8 @@ impl House {
         let mut held = self.server.sql(database, schemas);
         for table in ["environment", "generations", "live", "holder"] {
             let rows = format!("SELECT coalesce(json_agg(t), '[]') FROM coppice.{table} t");
-            if self.server.sql(database, &format!("SELECT to_regclass('coppice.{table}')")) != "" {
+            let there = format!("SELECT to_regclass('coppice.{table}') IS NOT NULL");
+            if self.server.sql(database, &there) == "t" {
                 held += &self.server.sql(database, &rows);
             }
         }

@@ -26,9 +26,13 @@ impl Server {
 
     /// The same with settings and a port of its own.
     pub(crate) fn start_with(settings: &str, port: u16) -> Self {
+        Self::start_of(binaries(), settings, port)
+    }
+
+    /// The same of the programs in a folder.
+    pub(crate) fn start_of(bin: PathBuf, settings: &str, port: u16) -> Self {
         let dir = tempfile::Builder::new().prefix("coppice-server").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        let bin = binaries();
         let (data, sockets) = (dir.path().join("data"), dir.path().join("s"));
         for folder in [&data, &sockets] {
             fs::create_dir(folder).unwrap();

@@ -181,13 +181,13 @@ async fn foreign_keys_lead_to_what_is_live_after_each_switch() {
     let county = || TableSink { table: "counties".to_owned(), ..places() };
     let town = || refers("towns", counties);
     let set = |from: Option<&Generation>, to: Option<&Generation>| change(from, to);
-    let a = of_job(&target, counties, county(), "a", 0..10, &cx).await;
-    let t = of_job(&target, towns, town(), "t", 2..8, &cx).await;
+    let first = of_job(&target, counties, county(), "a", 0..10, &cx).await;
+    let towns_one = of_job(&target, towns, town(), "t", 2..8, &cx).await;
 
-    let alone = target.prepare(&[set(None, Some(&t))]).await.unwrap_err();
+    let alone = target.prepare(&[set(None, Some(&towns_one))]).await.unwrap_err();
     assert!(alone.message.contains("of which nothing would be live"), "{alone:?}");
     // In one set, whatever its order.
-    target.switch(&[set(None, Some(&t)), set(None, Some(&a))], &cx).await.unwrap();
+    target.switch(&[set(None, Some(&towns_one)), set(None, Some(&first))], &cx).await.unwrap();
     let keys = "SELECT count(*) FROM pg_constraint k JOIN pg_class r ON r.oid = k.confrelid \
          JOIN pg_depend d ON d.refobjid = r.oid AND d.classid = 'pg_rewrite'::regclass \
          JOIN pg_rewrite w ON w.oid = d.objid \
@@ -196,29 +196,29 @@ async fn foreign_keys_lead_to_what_is_live_after_each_switch() {
     assert_eq!(count(&pool, keys).await, 1, "from towns to the live counties");
 
     // Other counties go live alone: the towns refer to those now.
-    let b = of_job(&target, counties, county(), "b", 0..20, &cx).await;
-    target.prepare(&[set(Some(&a), Some(&b))]).await.unwrap();
-    target.switch(&[set(Some(&a), Some(&b))], &cx).await.unwrap();
+    let second = of_job(&target, counties, county(), "b", 0..20, &cx).await;
+    target.prepare(&[set(Some(&first), Some(&second))]).await.unwrap();
+    target.switch(&[set(Some(&first), Some(&second))], &cx).await.unwrap();
     assert_eq!(count(&pool, keys).await, 1);
-    assert!(matches!(target.holds(&t).await.unwrap(), Held::Live(_)));
+    assert!(matches!(target.holds(&towns_one).await.unwrap(), Held::Live(_)));
     // Counties that lack one are refused, and nothing of them shown.
-    let c = of_job(&target, counties, county(), "c", 5..20, &cx).await;
-    let vain = target.prepare(&[set(Some(&b), Some(&c))]).await.unwrap_err();
+    let lacking = of_job(&target, counties, county(), "c", 5..20, &cx).await;
+    let vain = target.prepare(&[set(Some(&second), Some(&lacking))]).await.unwrap_err();
     assert!(vain.message.contains("postgis/towns") && vain.message.contains("(id)"), "{vain:?}");
     assert!(!format!("{vain:?}").contains("Key (id)"), "a row was quoted: {vain:?}");
-    assert_eq!(target.live(&b.job).await.unwrap(), Some(b.digest));
+    assert_eq!(target.live(&second.job).await.unwrap(), Some(second.digest));
     // Back, and the older ones go away with the keys that lead to them.
-    target.switch(&[set(Some(&b), Some(&a))], &cx).await.unwrap();
+    target.switch(&[set(Some(&second), Some(&first))], &cx).await.unwrap();
     assert_eq!(count(&pool, keys).await, 1);
-    target.switch(&[set(Some(&a), Some(&b))], &cx).await.unwrap();
-    let d = of_job(&target, counties, county(), "d", 0..30, &cx).await;
-    target.switch(&[set(Some(&b), Some(&d))], &cx).await.unwrap();
-    target.discard(&a).await.unwrap();
-    assert_eq!(target.holds(&a).await.unwrap(), Held::Absent);
+    target.switch(&[set(Some(&first), Some(&second))], &cx).await.unwrap();
+    let third = of_job(&target, counties, county(), "d", 0..30, &cx).await;
+    target.switch(&[set(Some(&second), Some(&third))], &cx).await.unwrap();
+    target.discard(&first).await.unwrap();
+    assert_eq!(target.holds(&first).await.unwrap(), Held::Absent);
     assert_eq!(count(&pool, keys).await, 1);
     // A key that is declared no more goes.
     let bare = TableSink { foreign_keys: Vec::new(), ..town() };
-    let t = Generation { sink: Sink::Postgis(bare), ..t };
-    target.switch(&[set(Some(&t), Some(&t))], &cx).await.unwrap();
+    let towns_one = Generation { sink: Sink::Postgis(bare), ..towns_one };
+    target.switch(&[set(Some(&towns_one), Some(&towns_one))], &cx).await.unwrap();
     assert_eq!(count(&pool, "SELECT count(*) FROM pg_constraint WHERE contype = 'f'").await, 0);
 }
