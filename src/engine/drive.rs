@@ -370,7 +370,8 @@ fn failure_of(step: &StepState) -> Failure {
     first
 }
 
-/// A journal that did not answer for a while interrupts the run, no more: what was written holds.
+/// A journal that did not answer for a while, or that lets nobody in any more, interrupts the run, no
+/// more: what was written holds.
 fn interrupted(failure: Failure, run: RunId) -> Failure {
     match (failure.kind, failure.code) {
         (FailureKind::Transient { .. }, Code::Journal) => Failure {
@@ -380,6 +381,11 @@ fn interrupted(failure: Failure, run: RunId) -> Failure {
             )),
             ..failure
         },
+        (FailureKind::Permanent, Code::Credentials) => {
+            let first = failure.hint.unwrap_or_default();
+            let hint = Some(format!("{first}, then `coppice resume {run}`"));
+            Failure { kind: FailureKind::Cancelled, hint, ..failure }
+        }
         _ => failure,
     }
 }
@@ -394,6 +400,10 @@ mod tests {
         let away = interrupted(Failure::transient(Code::Journal, "no answer"), run);
         assert_eq!((away.kind, away.code), (FailureKind::Cancelled, Code::Journal));
         assert!(away.hint.unwrap().contains(&format!("coppice resume {run}")));
+        let shut = Failure::permanent(Code::Credentials, "no").hint("look");
+        let shut = interrupted(shut, run);
+        assert_eq!((shut.kind, shut.code), (FailureKind::Cancelled, Code::Credentials));
+        assert_eq!(shut.hint, Some(format!("look, then `coppice resume {run}`")));
         let stale = Failure::fenced(Code::Locked, "stale");
         assert_eq!(interrupted(stale.clone(), run), stale);
     }

@@ -16,8 +16,8 @@ use super::world::World;
 use super::{markers, private, receipts};
 use crate::access::Redactor;
 use crate::engine::{self, Engine};
-use crate::journal::{Holder, Journal, Lease, Listener, RunState, load};
-use crate::model::{Board, Code, Failure, RunId, RunMode};
+use crate::journal::{Holder, Journal, Lease, Listener, RunPhase, RunState, load};
+use crate::model::{Board, Code, Failure, Outcome, RunId, RunMode};
 use crate::plan::RecoveryGraph;
 
 /// How a run is watched and stopped.
@@ -166,7 +166,13 @@ async fn under_locks(
             world.journal.release(&lease).await.map_err(Failure::from).and(Err(failure))
         }
     };
+    let lost = world.lost_lock().await;
     let closed = world.close().await;
+    let recovered = |done: &RunState| done.phase == RunPhase::Finished(Outcome::Recovered);
+    // Whatever it came to without its targets, they are another run's: that is what matters now.
+    if let Some(lost) = lost.filter(|_| !done.as_ref().is_ok_and(recovered)) {
+        return Err(lost);
+    }
     let state = done?;
     closed?;
     Ok(state)

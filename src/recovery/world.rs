@@ -236,6 +236,15 @@ impl World {
         Ok(folder)
     }
 
+    /// What is to be said of a lock that was lost to another run, if one was.
+    pub(crate) async fn lost_lock(&self) -> Option<Failure> {
+        let locks = self.locks.lock().await;
+        let store = locks.stores.iter().find(|lock| lock.lost().is_cancelled());
+        let graph = locks.graph.as_ref().filter(|lock| lock.lost().is_cancelled());
+        let graph = graph.map(|lock| lock.lost_failure());
+        store.map(store::TargetLock::lost_failure).or(graph)
+    }
+
     /// Whether a lock was lost to another run.
     pub(crate) async fn lost_locks(&self) -> Vec<tokio_util::sync::CancellationToken> {
         let locks = self.locks.lock().await;

@@ -200,10 +200,10 @@ impl Bench {
         self.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Starts `coppice` with more in its environment.
+    /// The same with more in its environment.
     pub(crate) fn start_with(&self, env: &BTreeMap<String, String>, args: &[&str]) -> Child {
         let mut command = self.command(args);
-        command.envs(env).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        command.envs(env).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Seals a snapshot of the origin as the environment `dev`.

@@ -14,6 +14,7 @@ pub(crate) struct Server {
     dir: TempDir,
     bin: PathBuf,
     port: u16,
+    settings: String,
     /// Stops the server when its standard input ends.
     guard: Child,
 }
@@ -43,19 +44,31 @@ impl Server {
         let data = data.display().to_string();
         let made = ["-D", &data, "-U", "coppice", "-A", "trust", "-E", "UTF8", "--no-sync"];
         finish(owned(&bin.join("initdb")).args(made).args(["--locale", "C"]));
-        let options = format!("-k {} -c fsync=off -c port={port} {settings}", sockets.display());
-        let log = sockets.join("log").display().to_string();
-        finish(
-            owned(&bin.join("pg_ctl"))
-                .args(["start", "-w", "-D", &data, "-o", &options, "-l"])
-                .arg(log),
-        );
         let script = "cat >/dev/null; exec \"$1\" stop -m immediate -D \"$2\"";
         let mut guard = owned(Path::new("/bin/sh"));
         guard.args(["-c", script, "guard"]).arg(bin.join("pg_ctl")).arg(&data);
         // Its own group: Ctrl-C ends the tests, not the guard.
         guard.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
-        Self { guard: guard.spawn().unwrap(), dir, bin, port }
+        let server =
+            Self { guard: guard.spawn().unwrap(), dir, bin, port, settings: settings.to_owned() };
+        server.come_back();
+        server
+    }
+
+    /// Goes away, with every connection that it has.
+    pub(crate) fn go_away(&self) {
+        let data = self.dir.path().join("data");
+        finish(owned(&self.bin.join("pg_ctl")).args(["stop", "-w", "-m", "fast", "-D"]).arg(data));
+    }
+
+    /// Is started, with the data that it had.
+    pub(crate) fn come_back(&self) {
+        let (data, sockets) = (self.dir.path().join("data"), self.sockets());
+        let Self { port, settings, .. } = self;
+        let options = format!("-k {} -c fsync=off -c port={port} {settings}", sockets.display());
+        let mut start = owned(&self.bin.join("pg_ctl"));
+        start.args(["start", "-w", "-D"]).arg(data).args(["-o", &options, "-l"]);
+        finish(start.arg(sockets.join("log")));
     }
 
     /// Makes a database and gives its URL.
@@ -88,8 +101,13 @@ impl Server {
 
     /// Runs SQL in a database; gives the columns and lines that come back as text.
     pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
+        self.sql_as("coppice", database, statement)
+    }
+
+    /// The same as another user.
+    pub(crate) fn sql_as(&self, user: &str, database: &str, statement: &str) -> String {
         let mut command = Command::new(self.bin.join("psql"));
-        command.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-U", "coppice", "-d", database]);
+        command.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-U", user, "-d", database]);
         command.arg("-h").arg(self.sockets()).args(["-p", &self.port.to_string()]);
         finish(command.args(["-c", statement])).trim().to_owned()
     }

@@ -10,17 +10,21 @@ use crate::server::Server;
 
 const RESTORE: [&str; 4] = ["restore", "plans/kansas.yaml", "--env", "dev"];
 
-/// A bench whose journal and database are on a server.
+/// A bench whose journal and database are on servers.
 struct Team {
     bench: Bench,
+    /// That of the journal.
     server: Server,
+    _gis: Server,
 }
 
 impl Team {
     fn new() -> Self {
-        let server = Server::start();
-        let (journal, gis) = (server.database("journal"), server.database("gis"));
-        server.sql("gis", "CREATE EXTENSION postgis");
+        let (server, on) = (Server::start(), Server::start());
+        let (journal, gis) = (server.database("journal"), on.database("gis"));
+        on.sql("gis", "CREATE EXTENSION postgis");
+        let others = "CREATE ROLE admin SUPERUSER LOGIN; CREATE ROLE another SUPERUSER LOGIN";
+        server.sql("journal", others);
         let mut bench = Bench::new();
         bench.set("TEAM_JOURNAL", &journal);
         bench.set("TEAM_GIS", &gis);
@@ -33,7 +37,7 @@ impl Team {
         fs::write(&plan, text.replace(private, server_url)).unwrap();
         bench.seal();
         bench.init();
-        Self { bench, server }
+        Self { bench, server, _gis: on }
     }
 
     /// What another machine does, which has a state directory of its own.
@@ -42,7 +46,7 @@ impl Team {
     }
 
     fn journal(&self, statement: &str) -> String {
-        self.server.sql("journal", statement)
+        self.server.sql_as("admin", "journal", statement)
     }
 
     /// Lets the journal believe that whoever drives a run is on another host.
@@ -64,7 +68,7 @@ impl Team {
 
     /// A restore that is under way, and its run; `None`: it was too quick.
     fn started(&self) -> (Child, String) {
-        let child = self.bench.start(&RESTORE);
+        let child = self.bench.start_told(&RESTORE);
         assert!(wait_for(&self.bench, "restore/objects/processed", &["running", "succeeded"]));
         (child, self.bench.newest_run().unwrap())
     }
@@ -153,6 +157,76 @@ fn a_former_holder_that_wakes_up_writes_nothing() {
         assert_eq!(team.events(&run), before);
         Some(())
     });
+}
+
+#[test]
+fn a_journal_that_comes_back_soon_interrupts_nothing() {
+    until_it_happens(|| {
+        let team = Team::new();
+        let (mut child, run) = team.started();
+        team.server.go_away();
+        let ended = child.try_wait().unwrap().is_some();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        team.server.come_back();
+        assert!(child.wait().unwrap().success());
+        if ended {
+            return None;
+        }
+        assert_eq!(team.state_of(&run), "recovered");
+        Some(())
+    });
+}
+
+/// It gives up after 40 seconds without a journal, which no test can hasten.
+#[test]
+fn a_run_whose_journal_stays_away_ends_and_goes_on_from_another_machine() {
+    let (team, run, child) = until_it_happens(|| {
+        let team = Team::new();
+        let (mut child, run) = team.started();
+        team.server.go_away();
+        child.try_wait().unwrap().is_none().then_some((team, run, child))
+    });
+    let ended = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(130), "{told}");
+    // It is cut into lines somewhere.
+    let said: String = told.split_whitespace().collect();
+    assert!(said.contains(&format!("journalcanbewrittenagain,then`coppiceresume{run}")), "{told}");
+    team.server.come_back();
+    assert_eq!(team.state_of(&run), "running");
+    let resumed = team.elsewhere(&["resume", &run]).expect(0).json();
+    assert_eq!(resumed["predicate"]["outcome"], "recovered", "{resumed:#}");
+    assert_eq!(resumed["predicate"]["run_id"], run.as_str());
+}
+
+/// One machine is refused by the journal, and the others are not.
+#[test]
+fn a_run_that_its_journal_refuses_writes_nothing_more_and_another_machine_ends_it() {
+    let (team, run, child) = until_it_happens(|| {
+        let mut team = Team::new();
+        let (mut child, run) = team.started();
+        // One after the other, so that nobody comes back in between.
+        team.journal("ALTER ROLE coppice NOLOGIN");
+        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename =";
+        team.journal(&format!("{cut} 'coppice'"));
+        // The other machine reaches the journal as somebody else.
+        let by_another = team.bench.variable("TEAM_JOURNAL").replace("coppice@", "another@");
+        team.bench.set("TEAM_JOURNAL", &by_another);
+        if team.state_of(&run) != "running" {
+            child.wait().unwrap();
+            return None;
+        }
+        Some((team, run, child))
+    });
+    let before = team.events(&run);
+    let ended = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(130), "{told}");
+    let said: String = told.split_whitespace().collect();
+    assert!(said.contains("notpermittedtologin") && said.contains(&run), "{told}");
+    assert_eq!(team.events(&run), before, "it has written something");
+    let resumed = team.elsewhere(&["resume", &run]).expect(0).json();
+    assert_eq!(resumed["predicate"]["outcome"], "recovered", "{resumed:#}");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_plan_that_was_edited_to_point_at_another_environment_is_refused() {
     }
     assert!(!cloud.bench.path("state/scratch").exists(), "something was written here");
     // The same for what is restored to, and for what is marked: at the place, and inside it.
-    cloud.edit("s3://kansas-dev/edited/canonical", "s3://kansas-stage/edited/canonical");
+    cloud.edit("s3://kansas-dev/edited/", "s3://kansas-stage/edited/");
     for command in ["restore", "init"] {
         let message = told(&[command]);
         assert!(message.contains(belongs), "{command}: {message}");
@@ -146,26 +146,25 @@ fn a_former_holder_that_wakes_up_moves_nothing() {
         cloud.init("dev");
         let mut sleeper = cloud.start("DEV", &on("dev", &["restore"]));
         assert!(wait_for(&cloud.bench, "restore/objects/processed", &["running", "succeeded"]));
+        let run = cloud.bench.newest_run().unwrap();
         let pid = rustix::process::Pid::from_child(&sleeper);
         let signal = |signal| rustix::process::kill_process(pid, signal).unwrap();
+        // Its own journal may be locked by it from now on.
         signal(rustix::process::Signal::STOP);
-        let run = cloud.bench.newest_run().unwrap();
-        let status = cloud.bench.json(&["status", &run]).expect(0).json();
+        if sleeper.try_wait().unwrap().is_some() {
+            return None;
+        }
         // While its lease goes on, nobody else gets the targets, whatever journal they have.
         let elsewhere = |code: i32| {
             let args = [&on("dev", &["restore"])[..], &["--format", "json"]].concat();
             cloud.bench.run_on_with("elsewhere", &cloud.env("DEV"), &args).expect(code).json()
         };
-        if status["state"] != "running" {
-            signal(rustix::process::Signal::CONT);
-            sleeper.wait().unwrap();
-            return None;
-        }
         let locked = elsewhere(5);
         assert_eq!(locked["error"]["code"], "locked", "{locked:#}");
         assert!(locked["error"]["message"].as_str().unwrap().contains(&run), "{locked:#}");
 
-        // As if it had slept for longer: its leases are over, the database has given it up.
+        // As if it had slept for longer: its leases are over, the database has given it up, and it is
+        // past the time at which it would have renewed them.
         for store in ["canonical", "projections"] {
             let at = format!("{}/{store}/{LOCK}", cloud.at("kansas-dev"));
             let mut lock: Value = serde_json::from_slice(&get(&at)).unwrap();
@@ -178,10 +177,12 @@ fn a_former_holder_that_wakes_up_moves_nothing() {
         let taken = elsewhere(0)["predicate"].clone();
         assert_eq!(taken["outcome"], "recovered", "{taken:#}");
 
+        std::thread::sleep(std::time::Duration::from_secs(20));
         let before = seen(&cloud);
         signal(rustix::process::Signal::CONT);
-        let code = sleeper.wait().unwrap().code();
-        assert_eq!(code, Some(5), "a run that lost its targets is fenced");
+        let woken = sleeper.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&woken.stderr).into_owned();
+        assert_eq!(woken.status.code(), Some(5), "a run that lost its targets is fenced: {told}");
         assert_eq!(seen(&cloud), before);
         let events = cloud.bench.json(&["status", &run]).expect(0).json();
         let switched = events["steps"].as_array().unwrap().iter();

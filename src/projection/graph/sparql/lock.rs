@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::SparqlError;
 use super::client::{Client, Solution};
 use super::names::{term, text};
-use crate::model::RunId;
+use crate::model::{Failure, RunId};
 
 const SUBJECT: &str = "urn:coppice:target";
 
@@ -72,7 +72,16 @@ impl GraphLock {
         if !self.lost.is_cancelled() && is_ours(found.as_ref(), &self.token) {
             return Ok(());
         }
-        Err(SparqlError::Lost { server: self.client.server().to_owned() })
+        Err(self.lost_error())
+    }
+
+    /// What a holder that was lost has to say.
+    pub(crate) fn lost_failure(&self) -> Failure {
+        self.lost_error().into()
+    }
+
+    fn lost_error(&self) -> SparqlError {
+        SparqlError::Lost { server: self.client.server().to_owned() }
     }
 
     /// Lets the lock go; does nothing to one that another run has taken since.
