@@ -9,6 +9,7 @@ mod evidence;
 mod failure;
 mod finding;
 mod finding_name;
+pub(crate) mod hint;
 mod ids;
 mod moment;
 mod option;
@@ -22,6 +23,8 @@ mod reading;
 mod redact;
 mod sink;
 mod size;
+mod store_limits;
+pub(crate) mod store_option;
 
 pub use actor::Actor;
 pub use approval::ApprovedBy;
@@ -51,3 +54,4 @@ pub use sink::{
     TilesSink,
 };
 pub(crate) use size::size;
+pub use store_limits::StoreLimits;
