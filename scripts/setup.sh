@@ -45,7 +45,7 @@ packages build-essential ca-certificates pkg-config postgresql-15 postgresql-15-
 for what in "$@"; do
   case "$what" in
     test)
-      packages b3sum jq python3 python3-venv zstd
+      packages b3sum jq openssl python3 python3-venv zstd
       tool cargo-nextest
       venv target/venv tests/requirements.txt
       ;;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CommandSpec, GraphSpec};
-use crate::model::{ApprovedBy, OptionValue, Period, Zone};
+use crate::model::{ApprovedBy, OptionValue, Period, StoreLimits, Zone};
 
 /// A recovery plan: what to restore in which environment, which projections to regrow, and the
 /// objectives it is measured by.
@@ -225,8 +225,12 @@ pub(crate) struct StoreSpec {
     #[schemars(example = &"s3://kfm-backup", example = &"../.coppice/dev/canonical")]
     pub(crate) url: String,
     /// Options of the store's client, such as `aws_endpoint`; a value or a secret reference.
+    /// docs/stores.md tells them all.
     #[serde(default)]
     pub(crate) options: BTreeMap<String, OptionValue>,
+    /// How much is asked of it at once, its zones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<StoreLimits>,
     /// Zones that live in a store of their own.
     #[serde(default)]
     pub(crate) zones: BTreeMap<Zone, String>,

@@ -234,6 +234,35 @@ fn a_plan_is_held_against_itself() {
 }
 
 #[test]
+fn the_options_and_limits_of_a_store_are_held() {
+    let job = table_job("postgis/a", "a");
+    let mut found = Vec::new();
+    for to in [
+        "s3://b, options: { aws_regoin: eu } }",
+        "gs://b, options: { aws_region: eu } }",
+        "s3://b, options: { allow_invalid_certificates: 'true' } }",
+        "s3://b, options: { aws_bucket: c } }",
+        "data/canonical, options: { root_certificate: ca.pem } }",
+        "s3://b, zones: { raw: data/raw }, options: { aws_region: eu } }",
+        "s3://b, options: { aws_sse_customer_key_base64: hunter2 } }",
+        "az://b, options: { azure_storage_sas_key: hunter2 } }",
+        "s3://b, limits: { requests_per_second: 0, bytes_in_flight_mib: 2000000 } }",
+        "s3://b, limits: { bytes_in_flight: 1 } }",
+        "s3://b, limits: { bandwidth_mib_per_second: fast } }",
+    ] {
+        let plan = PLAN.replace("data/canonical }", to);
+        assert_ne!(plan, PLAN);
+        found.extend(wrong(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]));
+    }
+    assert!(!found.join("").contains("hunter2"));
+    insta::assert_snapshot!(found.join("\n"));
+    let good = "s3://b, limits: { requests_per_second: 5, bandwidth_mib_per_second: 1 }, options: { \
+                root_certificate: ca.pem, aws_web_identity_token_file: /run/token, AWS_REGION: eu } }";
+    let plan = PLAN.replace("data/canonical }", good);
+    of(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]).unwrap();
+}
+
+#[test]
 fn an_error_in_one_file_hides_none_in_another() {
     let a = table_job("postgis/a", "a").replace("type: bigint", "type: bigit");
     let b = table_job("postgis/b", "b").replace("kind:", "kind");

@@ -11,7 +11,6 @@ mod document;
 mod facts;
 mod graph;
 mod graph_spec;
-mod hint;
 mod job;
 mod load;
 #[cfg(test)]
@@ -43,4 +42,5 @@ pub(crate) use params::*;
 pub(crate) use problem::Problem;
 pub(crate) use schema::{rebuild_job_schema, recovery_plan_schema};
 
+use crate::model::hint;
 pub(crate) use crate::model::{OptionValue, Period};

@@ -1,8 +1,22 @@
 use std::ops::Range;
 
 /// Words in a key that make its value a secret.
-const SENSITIVE: [&str; 7] =
-    ["secret", "password", "passwd", "token", "credential", "account_key", "access_key"];
+const SENSITIVE: [&str; 10] = [
+    "secret",
+    "password",
+    "passwd",
+    "token",
+    "credential",
+    "account_key",
+    "access_key",
+    "customer_key",
+    "master_key",
+    "sas_key",
+];
+
+/// Ends of names that hold where a secret is, or who has it.
+const NO_SECRET: [&str; 5] =
+    ["access_key_id", "_file", "_uri", "application_credentials", "_token_service_url"];
 
 /// What a reference to a secret looks like, for schemas.
 pub(super) const REFERENCE: &str = "^(env|file):.+$";
@@ -11,10 +25,12 @@ pub(super) const REFERENCE: &str = "^(env|file):.+$";
 pub(super) const WRITE_REFERENCE: &str = "write env:NAME or file:PATH; if a secret stood here, \
                                           change it: it may have been seen";
 
-/// Whether an option of this name holds a secret. An access key's id is a name, not a secret.
+/// Whether an option of this name holds a secret. An access key's id is a name, and the file of a
+/// token is a path.
 pub(super) fn is_sensitive(name: &str) -> bool {
     let name = name.to_lowercase().replace('-', "_");
-    !name.ends_with("access_key_id") && SENSITIVE.iter().any(|word| name.contains(word))
+    !NO_SECRET.iter().any(|end| name.ends_with(end))
+        && SENSITIVE.iter().any(|word| name.contains(word))
 }
 
 /// Whether a text is a reference to a secret, and no secret.

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::graph_server::GraphServer;
 use super::setting::Setting;
 use super::targets::Database;
 use crate::access::SecretRef;
 use crate::canonical::CanonicalStores;
+use crate::model::store_option::ROOT_CERTIFICATE;
 use crate::model::{Code, Failure, RunId, RunMode, Zone};
 use crate::plan::{Environment, OptionValue, PostgisSpec, StoreSpec};
 use crate::postgres::Durability;
-use crate::store::{Location, Store};
+use crate::store::{Gate, Location, Store};
 
 /// A store, and the stores of zones that live elsewhere. Secrets are references still.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) struct Place {
     options: BTreeMap<String, OptionValue>,
     zones: BTreeMap<Zone, String>,
     base: PathBuf,
+    /// One for the store, its zones and all that lies below it.
+    gate: Arc<Gate>,
 }
 
 /// Where a run reads and writes.
@@ -127,15 +131,18 @@ impl Place {
             options: spec.options.clone(),
             zones: resolved.zones.into_iter().map(|(zone, url)| (zone, url.to_string())).collect(),
             base: base.to_owned(),
+            gate: Gate::shared(resolved.url.as_str(), &spec.limits.clone().unwrap_or_default()),
         })
     }
 
     fn local(path: &Path) -> Result<Self, Failure> {
+        let location = Location::of_path(path)?;
         Ok(Self {
-            url: Location::of_path(path)?.url,
+            url: location.url,
             options: BTreeMap::new(),
             zones: BTreeMap::new(),
             base: PathBuf::new(),
+            gate: location.gate,
         })
     }
 
@@ -163,9 +170,13 @@ impl Place {
     }
 
     fn location(&self, url: &str) -> Result<Location, Failure> {
-        let mut location = Location::new(url);
+        let mut location = Location { gate: self.gate.clone(), ..Location::new(url) };
         for (name, value) in &self.options {
             let value = match value {
+                // A path, unlike other values, is from the plan's folder.
+                OptionValue::Plain(value) if is_certificate(name) => {
+                    self.base.join(value).display().to_string()
+                }
                 OptionValue::Plain(value) => value.clone(),
                 OptionValue::Secret { secret } => {
                     secret.parse::<SecretRef>()?.resolve(&self.base)?.expose().to_owned()
@@ -177,11 +188,18 @@ impl Place {
     }
 }
 
+fn is_certificate(option: &str) -> bool {
+    option.eq_ignore_ascii_case(ROOT_CERTIFICATE)
+}
+
 /// A place as a stranger would ask for it: its options without what opens it.
 pub(super) fn anonymous(place: &Place, url: &str) -> Result<Location, Failure> {
     let plain = |value: &OptionValue| matches!(value, OptionValue::Plain(_));
     let mut options = place.options.clone();
-    options.retain(|name, value| plain(value) && !name.to_lowercase().contains("access_key"));
+    // Whom to trust is no credential, even where it is kept like one.
+    options.retain(|name, value| {
+        is_certificate(name) || (plain(value) && !name.to_lowercase().contains("access_key"))
+    });
     let mut location = Place { options, ..place.clone() }.location(url)?;
     let skip = match url.split(':').next() {
         Some("s3") => "aws_skip_signature",
@@ -223,4 +241,38 @@ fn zones(place: &Place) -> Result<BTreeMap<Zone, Store>, Failure> {
         Ok::<_, Failure>((*zone, store))
     };
     place.zones.iter().map(open).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StoreLimits;
+
+    #[test]
+    fn a_store_its_zones_and_what_lies_below_pass_one_gate() {
+        let plain = |value: &str| OptionValue::Plain(value.to_owned());
+        let spec = |limits: StoreLimits| StoreSpec {
+            url: "s3://kfm".to_owned(),
+            options: [("root_certificate".to_owned(), plain("ca/internal.pem"))].into(),
+            limits: Some(limits),
+            zones: [(Zone::Raw, "s3://kfm-raw".to_owned())].into(),
+        };
+        let slow = StoreLimits { requests_per_second: Some(3), ..StoreLimits::default() };
+        let place = Place::of(&spec(slow.clone()), Path::new("/plans")).unwrap();
+        let all = [
+            place.location("s3://kfm").unwrap(),
+            place.location("s3://kfm-raw").unwrap(),
+            place.below("run").location("s3://kfm/run").unwrap(),
+            // A later step of the run, which reads the plan's place anew.
+            Place::of(&spec(slow), Path::new("/plans")).unwrap().location("s3://kfm").unwrap(),
+            anonymous(&place, "s3://kfm").unwrap(),
+        ];
+        for location in &all {
+            assert!(Arc::ptr_eq(&location.gate, &all[0].gate));
+            // A path, so it is from the plan's folder; whom to trust is no secret.
+            assert_eq!(location.options["root_certificate"], "/plans/ca/internal.pem");
+        }
+        let other = Place::of(&spec(StoreLimits::default()), Path::new("/plans")).unwrap();
+        assert!(!Arc::ptr_eq(&other.location("s3://kfm").unwrap().gate, &all[0].gate));
+    }
 }

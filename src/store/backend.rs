@@ -45,6 +45,9 @@ pub(super) trait Backend: Send + Sync {
         None
     }
 
+    /// How many bytes of an object of this size are in memory while it is written.
+    fn in_memory(&self, size: u64) -> u64;
+
     /// Every object below `prefix` (whole segments; empty is all) and in none of the folders of
     /// `skip`, by the bytes of the keys.
     fn walk(

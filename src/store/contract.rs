@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::*;
 use crate::digest::Digest;
+use crate::model::StoreLimits;
 
 const MIB: usize = 1024 * 1024;
 
@@ -52,6 +53,12 @@ async fn content(store: &Store, key: &str) -> Option<Vec<u8>> {
 }
 
 async fn suite(store: &Store) {
+    suite_without_races(store).await;
+    one_of_many_wins(store).await;
+}
+
+/// What holds also where the server knows no conditional writes.
+async fn suite_without_races(store: &Store) {
     assert!(keys_below(store, "").await.is_empty());
     names_survive(store).await;
     writes_are_conditional(store).await;
@@ -109,12 +116,18 @@ async fn writes_are_conditional(store: &Store) {
     assert_eq!(content(store, key).await.unwrap(), b"2");
     assert!(!store.compare_and_swap("work/none", "x".into(), Some(&first)).await.unwrap());
     assert!(store.read(key, 0).await.is_err(), "larger than the limit");
+}
 
-    // Of many that swap at once, exactly one wins.
+/// Of many that create or swap at once, exactly one wins.
+async fn one_of_many_wins(store: &Store) {
+    let key = "work/doc.json";
     let now = store.head(key).await.unwrap().unwrap().pin;
     let swap = |i: u32| store.compare_and_swap(key, i.to_string().into(), Some(&now));
     let won: Vec<bool> = futures::future::try_join_all((0..16).map(swap)).await.unwrap();
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
+    let create = |i: u32| store.create("work/new.json", i.to_string().into());
+    let made: Vec<Created> = futures::future::try_join_all((0..16).map(create)).await.unwrap();
+    assert_eq!(made.iter().filter(|made| **made == Created::Written).count(), 1);
 }
 
 async fn publication_is_verified(store: &Store) {
@@ -217,6 +230,37 @@ async fn a_bucket_keeps_the_contract() {
     suite(&store).await;
     attributes_are_kept(&store).await;
     assert!(store.can_hold(&"k".repeat(1025 - above(&store))).is_err());
+}
+
+/// As little as can be said of each limit: whatever waits for it comes to its turn.
+#[tokio::test]
+async fn stores_with_narrow_limits_keep_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = StoreLimits {
+        bytes_in_flight_mib: 1,
+        requests_at_once: 1,
+        requests_per_second: Some(100_000),
+        bandwidth_mib_per_second: Some(100_000),
+    };
+    for location in [
+        Location::of_path(folder.path()).unwrap(),
+        Location::new("memory://narrow"),
+        super::remote::testing::location("narrow"),
+    ] {
+        let gate = Gate::shared(&location.url, &limits);
+        let store = Store::open(&Location { gate, ..location }).unwrap();
+        suite(&store).await;
+    }
+}
+
+/// A server that knows no conditional writes, as far as one writer goes.
+#[tokio::test]
+async fn a_bucket_without_conditions_keeps_the_contract_of_one_writer() {
+    let mut location = super::remote::testing::location("unconditional");
+    location.options.insert("aws_conditional_put".to_owned(), "disabled".to_owned());
+    let store = Store::open(&location).unwrap();
+    suite_without_races(&store).await;
+    attributes_are_kept(&store).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::io;
 
+use super::refusal::{Refusal, refusal};
 use crate::model::{Code, Failure};
 
 type Source = Box<dyn Error + Send + Sync>;
@@ -11,6 +12,32 @@ pub(crate) enum StoreError {
     /// The location makes no sense.
     #[error("failed to understand the store location `{url}`: {why}")]
     Location { url: String, why: String },
+    /// An option that the store does not take, or one that it lacks.
+    #[error("failed to set up the store `{url}`: {why}")]
+    Option { url: String, why: String, hint: Option<String> },
+    /// It does not take us for who we say we are.
+    #[error("failed to be let in for {what}")]
+    Credentials {
+        what: String,
+        hint: &'static str,
+        #[source]
+        source: Source,
+    },
+    /// It cannot be used as it is set up.
+    #[error("failed to use {what} as its store is set up")]
+    Setup {
+        what: String,
+        hint: &'static str,
+        #[source]
+        source: Source,
+    },
+    /// It asked to be left alone for longer than we kept asking.
+    #[error("failed to be served with {what}: too much is asked of the store")]
+    Throttled {
+        what: String,
+        #[source]
+        source: Source,
+    },
     /// It does not answer, or broke off; another try may help.
     #[error("failed to reach {what}")]
     Unreachable {
@@ -73,15 +100,21 @@ impl StoreError {
     pub(super) fn objects(what: impl Into<String>, error: object_store::Error) -> Self {
         use object_store::Error as E;
         let what = what.into();
+        if let Some(refusal) = refusal(&error) {
+            let source = error.into();
+            return match refusal {
+                Refusal::Credentials(hint) => Self::Credentials { what, hint, source },
+                Refusal::Forbidden => Self::Denied { what, source },
+                Refusal::Setup(hint) => Self::Setup { what, hint, source },
+                Refusal::Throttled => Self::Throttled { what, source },
+                Refusal::Request => Self::Other { what, source },
+            };
+        }
         match error {
             E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
                 Self::Denied { what, source: error.into() }
             }
             E::Precondition { .. } => Self::Changed { what },
-            // A list that is refused has no name of its own.
-            E::Generic { ref source, .. } if is_refusal(&**source) => {
-                Self::Denied { what, source: error.into() }
-            }
             E::Generic { .. } => Self::Unreachable { what, source: error.into() },
             _ => Self::Other { what, source: error.into() },
         }
@@ -102,7 +135,13 @@ impl StoreError {
             | Self::TooLarge { .. }
             | Self::Denied { .. }
             | Self::Other { .. } => true,
-            Self::Location { .. } | Self::Unreachable { .. } | Self::NoSpace { .. } => false,
+            Self::Location { .. }
+            | Self::Option { .. }
+            | Self::Credentials { .. }
+            | Self::Setup { .. }
+            | Self::Throttled { .. }
+            | Self::Unreachable { .. }
+            | Self::NoSpace { .. } => false,
         }
     }
 
@@ -127,10 +166,27 @@ impl From<StoreError> for Failure {
         let failure = match &error {
             StoreError::Location { .. } => Self::permanent(Code::Usage, text)
                 .hint("give file:///PATH, s3://BUCKET/PREFIX, gs://, az:// or memory://NAME"),
+            StoreError::Option { hint, .. } => {
+                let failure = Self::permanent(Code::Usage, text);
+                match hint {
+                    Some(hint) => failure.hint(hint.clone()),
+                    None => failure.hint("docs/stores.md tells the options of each kind of store"),
+                }
+            }
+            StoreError::Credentials { hint, .. } => {
+                Self::permanent(Code::Credentials, text).hint(*hint)
+            }
+            StoreError::Setup { hint, .. } => {
+                Self::permanent(Code::StoreUnreachable, text).hint(*hint)
+            }
+            StoreError::Throttled { .. } => Self::transient(Code::StoreUnreachable, text).hint(
+                "set `requests_per_second` or `bandwidth_mib_per_second` among the store's limits in \
+                 the plan, then resume",
+            ),
             StoreError::Unreachable { .. } => Self::transient(Code::StoreUnreachable, text)
                 .hint("check the network and the store's endpoint, then resume"),
             StoreError::Denied { .. } => Self::permanent(Code::Credentials, text)
-                .hint("check the credentials of the store, or the owner and mode of the path"),
+                .hint("check what the credentials may do (docs/stores.md names the actions), or the owner and mode of the path"),
             StoreError::NoSpace { .. } => Self::permanent(Code::NoSpace, text)
                 .hint("free space on the target, then resume: what is written is kept"),
             StoreError::Changed { .. } => Self::permanent(Code::StepFailed, text)
@@ -147,19 +203,4 @@ impl From<StoreError> for Failure {
             None => failure,
         }
     }
-}
-
-/// Whether a service answered that it does not let us.
-fn is_refusal(error: &(dyn Error + 'static)) -> bool {
-    let refuses = |text: &str| {
-        ["401", "403"].iter().any(|code| text.contains(&format!("status code: {code}")))
-    };
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if refuses(&error.to_string()) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }

@@ -8,6 +8,7 @@ use futures::stream::BoxStream;
 use object_store::ObjectStore;
 
 use super::backend::{Backend, Commit, Condition};
+use super::limits::{Counted, Limited};
 use super::local::Local;
 use super::remote::Remote;
 use super::{
@@ -20,7 +21,7 @@ use super::{
 pub(crate) struct Store {
     url: Arc<str>,
     identity: Arc<str>,
-    backend: Arc<dyn Backend>,
+    pub(super) backend: Arc<dyn Backend>,
 }
 
 impl fmt::Debug for Store {
@@ -33,15 +34,18 @@ impl Store {
     /// Opens the store at a location. A directory is made at the first write only.
     pub(crate) fn open(location: &Location) -> Result<Self, StoreError> {
         let url = location.checked()?;
-        let (backend, identity): (Arc<dyn Backend>, String) = if url.scheme() == "file" {
+        let (backend, identity, counted): (Arc<dyn Backend>, _, _) = if url.scheme() == "file" {
             let local = Local::open(&url)?;
             let identity = Location::of_path(local.root())?.url;
-            (Arc::new(local), identity)
+            (Arc::new(local), identity, Counted::ByCall)
         } else {
             let remote = Remote::open(&url, location)?;
             let identity = remote.identity().to_owned();
-            (Arc::new(remote), identity)
+            let in_memory = url.scheme() == "memory";
+            let counted = if in_memory { Counted::ByCall } else { Counted::OnTheWire };
+            (Arc::new(remote), identity, counted)
         };
+        let backend = Arc::new(Limited::new(backend, location.gate.clone(), counted));
         Ok(Self { url: location.url.as_str().into(), identity: identity.into(), backend })
     }
 

@@ -1,22 +1,23 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
+use std::sync::Arc;
 
-use object_store::aws::AmazonS3ConfigKey;
-use object_store::azure::AzureConfigKey;
-use object_store::gcp::GoogleConfigKey;
 use url::Url;
 
-use super::StoreError;
+use super::{Gate, StoreError};
+use crate::model::StoreLimits;
+use crate::model::store_option::{self, OptionError, ROOT_CERTIFICATE, is_azure};
 
 /// Where a store is and how its client is set up. The options may hold secrets: never shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Location {
     /// `file://`, `s3://`, `gs://`, `az://` or `memory://`; no credentials in it.
     pub(crate) url: String,
     /// The client's options, secrets resolved.
     pub(crate) options: BTreeMap<String, String>,
+    /// What goes to and from it passes here.
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl fmt::Debug for Location {
@@ -27,9 +28,11 @@ impl fmt::Debug for Location {
 }
 
 impl Location {
-    /// A location without options.
+    /// A location without options, with the limits that hold where none are said.
     pub(crate) fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), options: BTreeMap::new() }
+        let url = url.into();
+        let gate = Gate::shared(&url, &StoreLimits::default());
+        Self { url, options: BTreeMap::new(), gate }
     }
 
     /// Reads an URL, or a path relative to `base`.
@@ -56,9 +59,19 @@ impl Location {
     pub(crate) fn with_process_env(mut self) -> Self {
         let scheme = self.url.split(':').next().unwrap_or_default().to_owned();
         for (name, value) in std::env::vars() {
-            let option = name.to_ascii_lowercase();
-            let known = option.contains('_') && knows_option(&scheme, &option);
-            if known && ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|p| name.starts_with(p)) {
+            let option = match name.as_str() {
+                // So is the authority of an S3 server called by the vendor's tools.
+                "AWS_CA_BUNDLE" if scheme == "s3" => ROOT_CERTIFICATE.to_owned(),
+                _ => name.to_ascii_lowercase(),
+            };
+            let ours = ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|p| name.starts_with(p));
+            // What lets anybody pass for the store is refused later, not left out in silence.
+            let known = ours
+                && matches!(
+                    store_option::check(&scheme, &option),
+                    Ok(()) | Err(OptionError::Unverified { .. })
+                );
+            if known {
                 self.options.entry(option).or_insert(value);
             }
         }
@@ -92,24 +105,14 @@ impl Location {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(bad("write `?` as %3F and `#` as %23"));
         }
-        let known = |name: &&String| !knows_option(url.scheme(), &name.to_ascii_lowercase());
-        if let Some(name) = self.options.keys().find(known) {
-            return Err(bad(&format!("`{name}` is no option of a {} store", url.scheme())));
+        for name in self.options.keys() {
+            store_option::check(url.scheme(), name).map_err(|error| StoreError::Option {
+                url: self.url.clone(),
+                why: error.to_string(),
+                hint: error.hint(),
+            })?;
         }
         Ok(url)
-    }
-}
-
-fn is_azure(scheme: &str) -> bool {
-    matches!(scheme, "az" | "adl" | "azure" | "abfs" | "abfss")
-}
-
-fn knows_option(scheme: &str, name: &str) -> bool {
-    match scheme {
-        "s3" | "s3a" => AmazonS3ConfigKey::from_str(name).is_ok(),
-        "gs" => GoogleConfigKey::from_str(name).is_ok(),
-        scheme if is_azure(scheme) => AzureConfigKey::from_str(name).is_ok(),
-        _ => false,
     }
 }
 

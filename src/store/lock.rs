@@ -280,7 +280,8 @@ mod tests {
     #[tokio::test]
     async fn one_holds_and_the_other_is_told_who() {
         let (_folder, stores) = places();
-        for store in stores {
+        let bucket = crate::store::remote::testing::bucket("lock");
+        for store in stores.into_iter().chain([bucket]) {
             let lease = Duration::from_mins(1);
             let (first, second) = (holder(1), holder(2));
             let lock = TargetLock::take(&store, &first, lease).await.unwrap();

@@ -56,11 +56,22 @@ pub(crate) async fn write_marker(
     let bytes = serde_json::to_vec_pretty(&marker).map_err(|error| {
         Failure::permanent(Code::Internal, "failed to write an environment marker").because(&error)
     })?;
-    let created = store.create(KEY, bytes.into()).await?;
+    let bytes = bytes::Bytes::from(bytes);
+    let created = store.create(KEY, bytes.clone()).await?;
     if created == Created::Exists {
         check_marker(store, environment, init).await?;
+    } else if store.create(KEY, bytes).await? == Created::Written {
+        return Err(overwrites(store));
     }
     Ok(created)
+}
+
+/// A server that takes a condition and does not hold it would let two runs take one lock.
+fn overwrites(store: &Store) -> Failure {
+    let message = format!("{} overwrites what was to be created only", store.url());
+    Failure::permanent(Code::StoreUnreachable, message).hint(
+        "its server knows no conditional writes: see docs/stores.md for what to set and what it costs",
+    )
 }
 
 #[cfg(test)]
@@ -86,5 +97,17 @@ mod tests {
         assert!(write_marker(&store, "prod", init, Utc::now()).await.is_err());
         std::fs::rename(folder.path().join("a"), folder.path().join("b")).unwrap();
         assert!(check_marker(&open("b"), "dev", init).await.is_err());
+    }
+
+    /// Servers that take a condition and do not hold it are found out before they hold a lock.
+    #[tokio::test]
+    async fn a_server_that_overwrites_what_is_created_only_is_refused() {
+        use crate::store::remote::testing::{Answer, Server, on};
+        let server = Server::start(|_, _| Answer::object("\"e\"", b""));
+        let store = Store::open(&on(&server, &[])).unwrap();
+        let refused = write_marker(&store, "dev", "init", Utc::now()).await.unwrap_err();
+        assert!(refused.message.contains("created only"), "{refused}");
+        assert!(refused.hint.unwrap().contains("docs/stores.md"));
+        assert_eq!(server.seen().len(), 2);
     }
 }

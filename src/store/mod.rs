@@ -5,12 +5,14 @@ mod backend;
 mod error;
 mod facade;
 mod keys;
+mod limits;
 mod local;
 mod location;
 mod lock;
 mod marker;
 mod meta;
 mod publish;
+mod refusal;
 mod remote;
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub(crate) use backend::ByteStream;
 pub(crate) use error::StoreError;
 pub(crate) use facade::Store;
 pub(crate) use keys::OWN;
+pub(crate) use limits::Gate;
 pub(crate) use location::Location;
 pub(crate) use lock::{Holder, TargetLock, held, standing};
 pub(crate) use marker::{check_marker, glance_at_marker, read_marker, write_marker};

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::model::store_option;
 use crate::plan::hint::did_you_mean;
 use crate::plan::paths::{SCHEMES, StoreUrlError, store_url};
 use crate::plan::secrets::{WRITE_REFERENCE, is_reference, is_sensitive, literals};
@@ -156,6 +157,7 @@ impl Check<'_> {
         }
         for (name, value) in &store.options {
             let at = format!("{at}/options/{}", escaped(name));
+            self.option(&at, store, name);
             match value {
                 OptionValue::Secret { secret } => self.reference(&format!("{at}/secret"), secret),
                 OptionValue::Plain(_) if is_sensitive(name) => {
@@ -165,6 +167,18 @@ impl Check<'_> {
                     self.say(&at, message, Some(hint.to_owned()));
                 }
                 OptionValue::Plain(_) => {}
+            }
+        }
+    }
+
+    /// The store and its zones take the same options.
+    fn option(&mut self, at: &str, store: &StoreSpec, name: &str) {
+        for url in std::iter::once(&store.url).chain(store.zones.values()) {
+            let Ok(url) = store_url(url, self.base) else { continue };
+            if let Err(error) = store_option::check(url.scheme(), name) {
+                let problem = self.source.problem_of_key(at, error.to_string());
+                self.problems.push(problem.hint(error.hint()));
+                return;
             }
         }
     }

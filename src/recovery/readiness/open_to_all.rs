@@ -140,6 +140,7 @@ mod tests {
         let spec = StoreSpec {
             url: "s3://bucket".to_owned(),
             options: options.map(plain).into(),
+            limits: None,
             zones: std::collections::BTreeMap::new(),
         };
         Place::of(&spec, Path::new("/")).unwrap()

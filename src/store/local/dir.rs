@@ -100,6 +100,11 @@ impl Backend for Local {
         Some(&self.root)
     }
 
+    fn in_memory(&self, size: u64) -> u64 {
+        // One chunk that is written, and one that is hashed.
+        size.min(2 << 20)
+    }
+
     fn walk(
         &self,
         prefix: &str,

@@ -4,17 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use object_store::list::PaginatedListStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{
-    Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion,
-};
+use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::{walk, write};
+use super::{read, walk, write};
 use crate::store::backend::{Backend, ByteStream, Commit, Condition, Staged};
+use crate::store::refusal::{Refusal, is_of_bucket, refusal, says_nothing};
 use crate::store::{Attributes, Location, Meta, Pin, StoreError, Walked, keys};
 
 /// Stores in memory, for the life of the process: the same URL is the same store.
@@ -24,13 +23,17 @@ static IN_MEMORY: Mutex<BTreeMap<String, Arc<InMemory>>> = Mutex::new(BTreeMap::
 const LONGEST: usize = 1024;
 
 /// A store behind `object_store`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(in crate::store) struct Remote {
     identity: String,
-    /// The length of the prefix that stands before every key.
-    prefix: usize,
+    /// What stands before every key.
+    prefix: Path,
     longest: Option<usize>,
     objects: Arc<dyn ObjectStore>,
+    pages: Option<Arc<dyn PaginatedListStore>>,
+    page_size: Option<usize>,
+    /// Whether the server refuses writes whose condition does not hold.
+    conditional: bool,
 }
 
 impl Remote {
@@ -39,23 +42,50 @@ impl Remote {
         if url.scheme() == "memory" {
             let mut known = IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
             let objects = known.entry(text.clone()).or_default().clone();
-            return Ok(Self { identity: text, prefix: 0, longest: None, objects });
+            return Ok(Self {
+                identity: text,
+                prefix: Path::default(),
+                longest: None,
+                objects,
+                pages: None,
+                page_size: None,
+                conditional: true,
+            });
         }
-        let bad = |why: String| StoreError::Location { url: text.clone(), why };
-        if !matches!(url.scheme(), "s3" | "s3a" | "gs" | "az" | "adl" | "azure" | "abfs" | "abfss")
-        {
-            return Err(bad(format!("`{}` is no kind of store", url.scheme())));
-        }
-        let (store, prefix) = object_store::parse_url_opts(url, &location.options)
-            .map_err(|error| bad(error.to_string()))?;
+        let client = super::open::open(url, location)?;
         let endpoint = location.options.iter().find(|(name, _)| name.ends_with("endpoint"));
         let identity = match endpoint {
             Some((_, endpoint)) => format!("{text} at {endpoint}"),
             None => text,
         };
-        let length = prefix.as_ref().len();
-        let objects = Arc::new(PrefixStore::new(store, prefix));
-        Ok(Self { identity, prefix: length, longest: Some(LONGEST), objects })
+        Ok(Self {
+            identity,
+            objects: Arc::new(PrefixStore::new(client.objects, client.prefix.clone())),
+            prefix: client.prefix,
+            longest: Some(LONGEST),
+            pages: client.pages,
+            page_size: None,
+            conditional: client.conditional,
+        })
+    }
+
+    /// Lists so many keys a page, instead of as many as the server gives.
+    #[cfg(test)]
+    pub(super) fn with_pages_of(self, keys: usize) -> Self {
+        Self { page_size: Some(keys), ..self }
+    }
+
+    pub(super) fn pages(&self) -> Option<&Arc<dyn PaginatedListStore>> {
+        self.pages.as_ref()
+    }
+
+    pub(super) fn page_size(&self) -> Option<usize> {
+        self.page_size
+    }
+
+    /// Where it lies in its bucket.
+    pub(super) fn prefix(&self) -> &Path {
+        &self.prefix
     }
 
     pub(in crate::store) fn identity(&self) -> &str {
@@ -81,30 +111,24 @@ impl Remote {
         StoreError::objects(self.what(key), error)
     }
 
-    /// Writes an object at once, with what is to be kept beside its bytes.
-    pub(super) async fn put_with(
-        &self,
-        key: &str,
-        bytes: Bytes,
-        condition: Condition,
-        attributes: &Attributes,
-    ) -> Result<Commit, StoreError> {
-        let mode = match condition {
-            Condition::Any => PutMode::Overwrite,
-            Condition::Absent => PutMode::Create,
-            Condition::Is(pin) => {
-                PutMode::Update(UpdateVersion { e_tag: pin.etag, version: pin.version })
+    /// Whether nothing but the looking keeps a write from what is there.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.conditional
+    }
+
+    /// Asks anew for an object of which an answer without a document said no: only a document tells
+    /// credentials that ran out from an object that is not for us.
+    async fn why(&self, key: &str, error: Error) -> StoreError {
+        if !says_nothing(&error) {
+            return self.failed(key, error);
+        }
+        let Ok(path) = self.path(key) else { return self.failed(key, error) };
+        let options = GetOptions::new().with_range(Some(GetRange::Bounded(0..1)));
+        match self.objects.get_opts(&path, options).await {
+            Err(told) if refusal(&told).is_some_and(|why| why != Refusal::Request) => {
+                self.failed(key, told)
             }
-        };
-        let attributes = attributes.for_store();
-        let options = PutOptions { attributes, ..PutOptions::from(mode) };
-        match self.objects.put_opts(&self.path(key)?, bytes.into(), options).await {
-            Ok(_) => Ok(Commit::Done),
-            // An update of what is gone is refused as well.
-            Err(
-                Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. },
-            ) => Ok(Commit::Refused),
-            Err(error) => Err(self.failed(key, error)),
+            _ => self.failed(key, error),
         }
     }
 }
@@ -131,7 +155,8 @@ impl Backend for Remote {
         if key.chars().any(|c| c.is_ascii_control()) {
             return Err(keys::refused(&self.identity, key, "it has a control character"));
         }
-        let above = if self.prefix == 0 { 0 } else { self.prefix + 1 };
+        let prefix = self.prefix.as_ref().len();
+        let above = if prefix == 0 { 0 } else { prefix + 1 };
         if self.longest.is_some_and(|longest| above + key.len() > longest) {
             return Err(keys::refused(&self.identity, key, "a key ends at 1,024 bytes"));
         }
@@ -140,6 +165,10 @@ impl Backend for Remote {
 
     fn objects(&self) -> Arc<dyn ObjectStore> {
         self.objects.clone()
+    }
+
+    fn in_memory(&self, size: u64) -> u64 {
+        write::in_memory(size)
     }
 
     fn walk(
@@ -154,7 +183,7 @@ impl Backend for Remote {
         match self.objects.head(&self.path(key)?).await {
             Ok(found) => Ok(Some(meta_of(key, found))),
             Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.failed(key, error)),
+            Err(error) => Err(self.why(key, error).await),
         }
     }
 
@@ -167,9 +196,10 @@ impl Backend for Remote {
         if let Some(pin) = pin {
             options = options.with_if_match(pin.etag.clone()).with_version(pin.version.clone());
         }
-        let found = match self.objects.get_opts(&self.path(key)?, options).await {
+        let path = self.path(key)?;
+        let found = match self.objects.get_opts(&path, options).await {
             Ok(found) => found,
-            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error @ Error::NotFound { .. }) if !is_of_bucket(&error) => return Ok(None),
             Err(error) => return Err(self.failed(key, error)),
         };
         let attributes = Attributes::from(&found.attributes);
@@ -177,9 +207,8 @@ impl Backend for Remote {
         if pin.is_some_and(|pin| *pin != seen.pin) {
             return Err(StoreError::Changed { what: self.what(key) });
         }
-        let what = self.what(key);
-        let bytes = found.into_stream().map_err(move |e| StoreError::objects(what.clone(), e));
-        Ok(Some((seen, bytes.boxed())))
+        let (pin, size) = (seen.pin.clone(), seen.size);
+        Ok(Some((seen, read::resumed(self, key, path, pin, size, found.into_stream()))))
     }
 
     async fn put(
@@ -188,7 +217,7 @@ impl Backend for Remote {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<Commit, StoreError> {
-        self.put_with(key, bytes, condition, &Attributes::default()).await
+        write::put(self, key, bytes, condition, &Attributes::default()).await
     }
 
     async fn stage(

@@ -1,10 +1,14 @@
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use object_store::{MultipartUpload, PutMultipartOptions};
+use object_store::{
+    Error, Extensions, MultipartUpload, PutMode, PutMultipartOptions, PutOptions, UpdateVersion,
+};
 use tokio::task::JoinSet;
 
 use super::Remote;
+use super::wire::Tries;
 use crate::store::backend::{Backend, Commit, Condition, Staged};
+use crate::store::refusal::is_of_bucket;
 use crate::store::{Attributes, StoreError};
 
 /// Objects up to this size are put at once, and parts of larger ones are at least so large.
@@ -15,6 +19,89 @@ const PARTS: u64 = 9_000;
 
 /// How many parts are on their way at once.
 const IN_FLIGHT: usize = 2;
+
+/// How many bytes of an object are in memory while it is written: a part that is gathered, and
+/// those that are on their way.
+pub(super) fn in_memory(size: u64) -> u64 {
+    size.min(part_of(size).saturating_mul(1 + IN_FLIGHT as u64))
+}
+
+fn part_of(size: u64) -> u64 {
+    PART.max(size.div_ceil(PARTS))
+}
+
+/// Writes an object at once, with what is to be kept beside its bytes.
+pub(super) async fn put(
+    remote: &Remote,
+    key: &str,
+    bytes: Bytes,
+    condition: Condition,
+    attributes: &Attributes,
+) -> Result<Commit, StoreError> {
+    if !remote.is_conditional() && condition != Condition::Any {
+        return put_looking(remote, key, bytes, condition, attributes).await;
+    }
+    let updates = matches!(condition, Condition::Is(_));
+    let mode = match condition {
+        Condition::Any => PutMode::Overwrite,
+        Condition::Absent => PutMode::Create,
+        Condition::Is(pin) => {
+            PutMode::Update(UpdateVersion { e_tag: pin.etag, version: pin.version })
+        }
+    };
+    let (tries, mut extensions) = (Tries::default(), Extensions::new());
+    extensions.insert(tries.clone());
+    let attributes = attributes.for_store();
+    let options = PutOptions { attributes, extensions, ..PutOptions::from(mode) };
+    let path = remote.path(key)?;
+    match remote.objects_ref().put_opts(&path, bytes.clone().into(), options).await {
+        Ok(_) => Ok(Commit::Done),
+        Err(error) if is_of_bucket(&error) => Err(remote.failed(key, error)),
+        Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
+            // The answer to an earlier try may have been lost, and that try be what is there.
+            let ours = tries.repeated() && reads(remote, key, &bytes).await?;
+            Ok(if ours { Commit::Done } else { Commit::Refused })
+        }
+        // An update of what is gone is refused as well.
+        Err(Error::NotFound { .. }) if updates => Ok(Commit::Refused),
+        Err(error) => Err(remote.failed(key, error)),
+    }
+}
+
+/// For servers that know no condition: looks before and after. Two that write at one moment may
+/// both be told that they did; the docs say what to do about it.
+async fn put_looking(
+    remote: &Remote,
+    key: &str,
+    bytes: Bytes,
+    condition: Condition,
+    attributes: &Attributes,
+) -> Result<Commit, StoreError> {
+    if !holds(remote, key, &condition).await? {
+        return Ok(Commit::Refused);
+    }
+    let options = PutOptions { attributes: attributes.for_store(), ..PutOptions::default() };
+    let path = remote.path(key)?;
+    let written = remote.objects_ref().put_opts(&path, bytes.clone().into(), options).await;
+    written.map_err(|error| remote.failed(key, error))?;
+    let ours = reads(remote, key, &bytes).await?;
+    Ok(if ours { Commit::Done } else { Commit::Refused })
+}
+
+/// Whether an object holds these bytes.
+async fn reads(remote: &Remote, key: &str, bytes: &Bytes) -> Result<bool, StoreError> {
+    use futures::TryStreamExt;
+    let Some((meta, mut parts)) = remote.open(key, None).await? else { return Ok(false) };
+    if meta.size != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut rest = &bytes[..];
+    while let Some(part) = parts.try_next().await? {
+        let Some(left) = rest.strip_prefix(&part[..]) else { return Ok(false) };
+        rest = left;
+    }
+    Ok(rest.is_empty())
+}
 
 /// An object that is gathered or uploaded in parts; visible when completed only.
 pub(super) struct StagedObject {
@@ -34,7 +121,7 @@ pub(super) fn stage(
     attributes: Attributes,
 ) -> Result<StagedObject, StoreError> {
     remote.path(key)?;
-    let part = usize::try_from(PART.max(size.div_ceil(PARTS))).unwrap_or(usize::MAX);
+    let part = usize::try_from(part_of(size)).unwrap_or(usize::MAX);
     Ok(StagedObject {
         remote,
         key: key.to_owned(),
@@ -63,6 +150,17 @@ impl StagedObject {
         Ok(())
     }
 
+    /// An upload that is gone may have been completed by a try whose answer was lost; the whole is
+    /// uploaded anew, as whoever tries again finds out.
+    fn not_completed(&self, error: Error) -> StoreError {
+        match error {
+            Error::NotFound { .. } if !is_of_bucket(&error) => {
+                StoreError::Unreachable { what: self.remote.what(&self.key), source: error.into() }
+            }
+            error => self.remote.failed(&self.key, error),
+        }
+    }
+
     async fn wait(&mut self) -> Result<(), StoreError> {
         match self.running.join_next().await {
             None | Some(Ok(Ok(()))) => Ok(()),
@@ -87,7 +185,7 @@ impl Staged for StagedObject {
     async fn commit(mut self: Box<Self>, condition: Condition) -> Result<Commit, StoreError> {
         let last = std::mem::take(&mut self.gathered).freeze();
         if self.upload.is_none() {
-            return self.remote.put_with(&self.key, last, condition, &self.attributes).await;
+            return put(&self.remote, &self.key, last, condition, &self.attributes).await;
         }
         self.send(last).await?;
         while !self.running.is_empty() {
@@ -98,7 +196,7 @@ impl Staged for StagedObject {
             return Ok(Commit::Refused);
         }
         if let Some(upload) = &mut self.upload {
-            upload.complete().await.map_err(|e| self.remote.failed(&self.key, e))?;
+            upload.complete().await.map_err(|error| self.not_completed(error))?;
         }
         Ok(Commit::Done)
     }

@@ -1,5 +1,7 @@
+//! Which known name a name was probably meant to be.
+
 /// The known name that `given` was probably meant to be.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -13,7 +15,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// A hint for an unknown name: the nearest known one, else all of them.
-pub(super) fn did_you_mean<'a>(
+pub(crate) fn did_you_mean<'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<String> {
