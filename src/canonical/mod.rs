@@ -39,7 +39,7 @@ pub(crate) use facts::{SnapshotContent, VersionContent, sealed_labels, snapshot_
 pub(crate) use filter::Filter;
 pub(crate) use in_place::read_in_place;
 pub(crate) use known::Known;
-pub(crate) use layout::version_of;
+pub(crate) use layout::{RELEASES, version_of};
 pub(crate) use manifest::{Manifest, ShardRef, State};
 pub(crate) use restore::{Existing, Restore, RestoredShard, preflight};
 pub(crate) use seal::{SealOptions, Sealed, seal};

@@ -5,7 +5,7 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::preview;
-use super::run::{prepare, request};
+use super::run::{late, prepare, request};
 use super::state::State;
 use crate::model::Failure;
 use crate::plan::render;
@@ -29,6 +29,7 @@ pub(super) async fn show(
     request.dry_run = true;
     let journal = state.journal().await?;
     let prepared = prepare(request, journal).await?;
+    late(&prepared);
     let shown = shown(global.format, &prepared).await;
     // A private cluster may have been started for a look.
     prepared.world.close().await?;

@@ -21,7 +21,7 @@ use super::told::Told;
 use super::{added, args, confirm, plan, since};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunPhase, RunState, waits};
-use crate::model::{Failure, Outcome, RunMode};
+use crate::model::{self, Failure, Outcome, RunMode};
 use crate::receipt::Receipt;
 use crate::recovery::{self, Governance, Prepared, Promote, Refusal, Request, Since, Watch};
 use crate::report;
@@ -237,6 +237,7 @@ async fn drive(
     let asked = request.only.clone();
     let prepared = prepare(request, journal).await?;
     added::tell(&asked, &prepared.graph)?;
+    late(&prepared);
     for line in recovery::promotion_told(&prepared).await? {
         output::note(&line);
     }
@@ -248,6 +249,20 @@ async fn drive(
     let done = recovery::execute(prepared, watch).await;
     ended.cancel();
     conclude(global, state, &done?, quiet)
+}
+
+/// Says so where the snapshot is from after the incident: it may hold the damage.
+pub(super) fn late(prepared: &Prepared) {
+    let record = &prepared.record;
+    if let (Some(as_of), Some(incident)) = (record.as_of, record.incident_at)
+        && as_of > incident
+    {
+        let (as_of, at) = (model::moment(as_of), model::moment(incident));
+        output::note(&format!(
+            "the snapshot is of {as_of}, after the incident at {at}, and may hold the damage; an \
+             older one: --as-of TIME, or --snapshot ID of `coppice snapshots`"
+        ));
+    }
 }
 
 /// Resolves and compiles what was asked.

@@ -8,7 +8,7 @@ use crate::model::{Code, Failure, Finding, FindingKind};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatasetError {
     /// The query makes no sense, or not for these tables.
-    #[error("failed to plan the query")]
+    #[error("failed to plan the query: {}", first_line(.0))]
     Plan(#[source] DataFusionError),
     /// The query would give something else next time.
     #[error("the query calls `{function}`, which gives another result at every run")]
@@ -67,6 +67,12 @@ pub(crate) enum DatasetError {
     NoTable { table: String },
 }
 
+/// What the engine says, without what it adds of its own whereabouts.
+fn first_line(error: &DataFusionError) -> String {
+    let text = error.strip_backtrace();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
 impl From<DatasetError> for Failure {
     fn from(error: DatasetError) -> Self {
         let text = error.to_string();
@@ -74,8 +80,7 @@ impl From<DatasetError> for Failure {
             DatasetError::Plan(source) => Self::permanent(Code::PlanInvalid, text)
                 .because(source)
                 .hint("correct the job's query; the tables are its inputs")
-                // No row was read yet.
-                .plain(),
+                .class("failed to plan the query"),
             DatasetError::Volatile { .. } => Self::permanent(Code::PlanInvalid, text)
                 .hint("take the value from the data, so that two rebuilds give the same rows")
                 .plain(),

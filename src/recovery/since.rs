@@ -166,7 +166,10 @@ fn rebuilds(graph: &RecoveryGraph) -> Result<Vec<RebuildParams>, Failure> {
 fn none(request: &Request, since: &Since) -> Failure {
     let env = &request.env;
     let message = match since {
-        Since::Last => format!("no restore or rebuild of {env} is in this journal to compare with"),
+        Since::Last => format!(
+            "no restore or rebuild of {env} that recovered all it was asked for is in this journal \
+             to compare with"
+        ),
         Since::Named(name) => {
             format!("no restore or rebuild of {env} has the id or the plan digest `{name}`")
         }

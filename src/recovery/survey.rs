@@ -1,6 +1,6 @@
 //! Resolve: all the reading that happens before compiling, pinned as facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 use futures::TryStreamExt;
@@ -17,6 +17,7 @@ use crate::canonical::{
     sealed_embargo, snapshot_content,
 };
 use crate::digest::Digest;
+use crate::model::hint::nearest;
 use crate::model::{Code, DatasetVersionId, Failure, PolicyLabel, RunMode, Zone};
 use crate::plan::{Environment, Facts, Part, SnapshotFacts, VersionFacts, ZoneFacts};
 use crate::postgres;
@@ -57,6 +58,7 @@ pub(super) async fn facts(
             let backup = world.backup()?;
             let (digest, manifest) = choose(backup, request, &world.setting.environment).await?;
             let content = snapshot_content(backup, &manifest, withdrawals).await?;
+            known_datasets(&content, &request.filter)?;
             facts.snapshot = Some(snapshot(digest, &manifest, &content, &request.filter));
             facts.versions = sealed_versions(&content, &request.filter);
             embargoes(backup, &manifest, &mut facts.versions).await?;
@@ -207,6 +209,26 @@ pub(super) fn part_of(zone: Zone, prefix: &str) -> Part {
         _ => &[Part::All],
     };
     parts.iter().copied().find(|part| part.holds(prefix)).unwrap_or(Part::All)
+}
+
+/// A dataset that the snapshot does not know is a slip of the pen, not a small recovery.
+fn known_datasets(content: &SnapshotContent, filter: &Filter) -> Result<(), Failure> {
+    let shards = content.zones.values().flat_map(|zone| &zone.shards);
+    let folders = shards.filter_map(|shard| shard.prefix.split('/').nth(1));
+    let versions = content.versions.iter().map(|version| version.dataset.as_str());
+    let known: BTreeSet<&str> = versions.chain(folders).filter(|name| !name.is_empty()).collect();
+    match filter.datasets.iter().find(|name| !known.contains(name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("the snapshot holds no dataset `{name}`");
+            let nearest = nearest(name, known.iter().copied());
+            let hint = nearest.map_or_else(
+                || "`coppice verify` and the catalog tell which there are".to_owned(),
+                |name| format!("did you mean `{name}`?"),
+            );
+            Err(Failure::permanent(Code::Usage, message).hint(hint))
+        }
+    }
 }
 
 fn sealed_versions(content: &SnapshotContent, filter: &Filter) -> Vec<VersionFacts> {

@@ -248,7 +248,9 @@ fn next(predicate: &Predicate) -> Vec<String> {
             }
         }
         Outcome::Partial => {
-            steps.push(format!("then run `coppice {}` again: proven work is kept", predicate.mode));
+            let then = if steps.is_empty() { "" } else { "then " };
+            let mode = predicate.mode;
+            steps.push(format!("{then}run `coppice {mode}` again: proven work is kept"));
         }
         Outcome::Halted => {
             steps.push(halted(predicate));

@@ -86,7 +86,8 @@ impl Location {
             let Ok(mut segments) = url.path_segments_mut() else { break };
             segments.pop_if_empty().pop();
             drop(segments);
-            above.push(Self { url: url.to_string(), options: self.options.clone() });
+            let gate = self.gate.clone();
+            above.push(Self { url: url.to_string(), options: self.options.clone(), gate });
         }
         above
     }

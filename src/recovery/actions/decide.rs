@@ -144,7 +144,11 @@ impl Decide {
                     Code::StepFailed,
                     format!("{} has no former generation to go back to", candidate.job),
                 )
-                .hint("nothing was changed; leave the job out with --only of the others"));
+                .hint(
+                    "nothing was changed; if the others do not need it, leave it out with --only of \
+                     them; else go forward: put the plan and jobs back as they were, then `coppice \
+                     rebuild`",
+                ));
             };
             denied.extend(rollback::denied(&self.world, &self.params, candidate, to).await?);
             set.push(change(candidate, from, Some(to)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::canonical::catalog::Sources;
-use crate::canonical::{Known, acquisitions, catalog, sealed_digests};
+use crate::canonical::{Existing, Known, RELEASES, acquisitions, catalog, sealed_digests};
 use crate::digest::BothDigests;
 use crate::engine::{Action, StepContext};
 use crate::model::{
@@ -42,7 +42,7 @@ impl Action for VerifyCatalog {
         found.extend(self.acquisitions(cx).await?);
         // What was withdrawn is not missing: its own finding says what became of it.
         let withdrawals = self.world.withdrawals().await?;
-        found.retain(|finding| !withdrawals.explains(finding));
+        found.retain(|finding| !withdrawals.explains(finding) && !self.is_replaced(finding));
         let known = self.known().await?;
         let mut findings = known.judge(found);
         findings.extend(known.against(&self.params.versions));
@@ -76,6 +76,14 @@ impl Action for VerifyCatalog {
 }
 
 impl VerifyCatalog {
+    /// Releases come back after the gates: where the snapshot's are to replace those that stand
+    /// there, nothing is held against what goes. What the snapshot's say was judged at sealing.
+    fn is_replaced(&self, finding: &Finding) -> bool {
+        self.params.snapshot.is_some()
+            && self.world.setting.existing == Some(Existing::Replace)
+            && finding.key.as_deref().is_some_and(|key| key.starts_with(RELEASES))
+    }
+
     /// What the snapshot was known for when it was sealed.
     async fn known(&self) -> Result<Known, Failure> {
         let Some(snapshot) = &self.params.snapshot else { return Ok(Known::default()) };

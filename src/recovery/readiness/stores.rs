@@ -12,8 +12,8 @@ pub(super) async fn reachable(world: &World) -> Vec<Probe> {
     let mut probes = Vec::new();
     let backup = places::store(&world.places.backup);
     probes.push(match backup {
-        Ok(store) => answers("store backup", &store).await,
-        Err(failure) => Probe::failed("store backup", failure),
+        Ok(store) => answers(BACKUP, &store).await,
+        Err(failure) => Probe::failed(BACKUP, failure),
     });
     for store in world.written() {
         probes.push(answers(&format!("store {}", store.url()), store).await);
@@ -25,10 +25,17 @@ pub(super) async fn reachable(world: &World) -> Vec<Probe> {
     probes
 }
 
+/// What the probe of the backup store is called.
+const BACKUP: &str = "store backup";
+
 async fn answers(id: &str, store: &Store) -> Probe {
     if let Some(root) = store.local_root().filter(|root| !root.is_dir()) {
         let seen = format!("{} is not there", root.display());
-        return Probe::bad(id, seen, "mount it, or make it with `coppice init`");
+        let hint = match id {
+            BACKUP => "mount it; where nothing was sealed yet, `coppice snapshot --to` makes it",
+            _ => "mount it, or make it with `coppice init`",
+        };
+        return Probe::bad(id, seen, hint);
     }
     let first = store.walk("").try_next().await;
     let seen = first.map(|first| if first.is_some() { "answers" } else { "answers, empty" });
