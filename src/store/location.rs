@@ -23,7 +23,10 @@ pub(crate) struct Location {
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&String> = self.options.keys().collect();
-        f.debug_struct("Location").field("url", &self.url).field("options", &names).finish()
+        f.debug_struct("Location")
+            .field("url", &self.url)
+            .field("options", &names)
+            .finish_non_exhaustive()
     }
 }
 

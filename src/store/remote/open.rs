@@ -77,8 +77,8 @@ fn s3(url: &Url, location: &Location, client: ClientOptions) -> object_store::Re
     let store = builder.with_retry(retry()).with_http_connector(connector(location)).build()?;
     let store = Arc::new(store);
     // Buckets of S3 Express list in no order.
-    let ordered = !is_true(location, &AmazonS3ConfigKey::S3Express);
-    let conditional = !named(location, &AmazonS3ConfigKey::ConditionalPut)
+    let ordered = !is_true(location, AmazonS3ConfigKey::S3Express);
+    let conditional = !named(location, AmazonS3ConfigKey::ConditionalPut)
         .is_some_and(|value| value.eq_ignore_ascii_case("disabled"));
     Ok(Client {
         pages: ordered.then(|| store.clone() as _),
@@ -130,13 +130,13 @@ fn options(location: &Location) -> impl Iterator<Item = (String, &str)> {
     all.filter(|(name, _)| name != ROOT_CERTIFICATE)
 }
 
-fn named<'a>(location: &'a Location, wanted: &AmazonS3ConfigKey) -> Option<&'a str> {
+fn named(location: &Location, wanted: AmazonS3ConfigKey) -> Option<&str> {
     options(location)
-        .find(|(name, _)| AmazonS3ConfigKey::from_str(name).is_ok_and(|key| key == *wanted))
+        .find(|(name, _)| AmazonS3ConfigKey::from_str(name).is_ok_and(|key| key == wanted))
         .map(|(_, value)| value)
 }
 
-fn is_true(location: &Location, wanted: &AmazonS3ConfigKey) -> bool {
+fn is_true(location: &Location, wanted: AmazonS3ConfigKey) -> bool {
     named(location, wanted).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
@@ -145,7 +145,7 @@ fn is_true(location: &Location, wanted: &AmazonS3ConfigKey) -> bool {
 fn endpoint(url: &Url, location: &Location, value: &str) -> String {
     let value = value.trim_end_matches('/');
     let bucket = url.host_str().unwrap_or_default();
-    let own_name = is_true(location, &AmazonS3ConfigKey::VirtualHostedStyleRequest);
+    let own_name = is_true(location, AmazonS3ConfigKey::VirtualHostedStyleRequest);
     match value.split_once("://") {
         Some((scheme, host)) if own_name && !host.starts_with(&format!("{bucket}.")) => {
             format!("{scheme}://{bucket}.{host}")

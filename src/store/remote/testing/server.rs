@@ -180,12 +180,12 @@ fn hand_on(request: &Request, shared: &Shared) -> Vec<u8> {
 
 fn said(answer: &Answer, request: &Request) -> Vec<u8> {
     let Answer::Say(status, headers, body) = answer else { panic!("{answer:?}") };
-    let mut text = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len());
+    let mut bytes = Vec::new();
+    write!(bytes, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len()).unwrap();
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        write!(bytes, "{name}: {value}\r\n").unwrap();
     }
-    text.push_str("\r\n");
-    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(b"\r\n");
     if request.method != "HEAD" {
         bytes.extend_from_slice(body);
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::store::remote::testing::{Answer, Server, bucket, on};
 
-/// An upload in parts has an ETag that is no digest of anything; what a store says has no say in
+/// An upload in parts has an `ETag` that is no digest of anything; what a store says has no say in
 /// what an object's digest is.
 #[tokio::test]
 async fn the_etag_of_an_upload_in_parts_is_no_digest() {
@@ -19,7 +19,7 @@ async fn the_etag_of_an_upload_in_parts_is_no_digest() {
     assert!(matches!(read, Err(StoreError::Changed { .. })));
 }
 
-/// A server whose ETag is the digest of what should be there, over other bytes.
+/// A server whose `ETag` is the digest of what should be there, over other bytes.
 #[tokio::test]
 async fn an_etag_that_looks_like_a_digest_is_not_believed() {
     let wanted = b"what should be there";
