@@ -82,7 +82,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         Command::Init(args) => init::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,
         Command::Plan(args) => plan::run(global, &args).await,
-        Command::Rehearse(args) => run::rehearse(global, &args).await,
+        Command::Rehearse(args) => Box::pin(run::rehearse(global, &args)).await,
         Command::Restore(args) => run::restore(global, &args).await,
         Command::Rebuild(args) => run::rebuild(global, &args).await,
         Command::Rollback(args) => run::rollback(global, &args).await,
