@@ -37,7 +37,7 @@ pub(crate) struct Watch {
 /// Starts a prepared run. Markers are judged before anything is written.
 pub(crate) async fn execute(prepared: Prepared, watch: Watch) -> Result<RunState, Failure> {
     let Prepared { run, world, graph, actor, mut record, .. } = prepared;
-    if let Err(failure) = make_ready(&world, &graph).await {
+    if let Err(failure) = Box::pin(make_ready(&world, &graph)).await {
         world.close().await?;
         return Err(failure);
     }

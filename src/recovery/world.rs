@@ -241,7 +241,7 @@ impl World {
         let locks = self.locks.lock().await;
         let store = locks.stores.iter().find(|lock| lock.lost().is_cancelled());
         let graph = locks.graph.as_ref().filter(|lock| lock.lost().is_cancelled());
-        let graph = graph.map(|lock| lock.lost_failure());
+        let graph = graph.map(GraphLock::lost_failure);
         store.map(store::TargetLock::lost_failure).or(graph)
     }
 
