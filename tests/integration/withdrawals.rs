@@ -234,7 +234,7 @@ fn a_list_that_lost_entries_stops_everything() {
     let bench = bench(&[erase(AIRPORTS), edges.clone()]);
     let known = bench.receipt(1, &["rehearse"])["run_id"].as_str().unwrap().to_owned();
     write(&bench, &[erase(AIRPORTS)]);
-    refused(&bench, "only 1 entries");
+    refused(&bench, "only 1 entry");
     refused(&bench, &known);
     write(&bench, &[edges.clone(), erase(AIRPORTS), relabel("2026-02.d1c078f2", "restricted")]);
     refused(&bench, "does not begin with what it said before");
