@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ask_args::{OfRun, OfStep, ResumeArgs};
@@ -18,7 +19,7 @@ use crate::model::{FindingName, JobId, RunId, RunMode, Zone};
 /// projections (PostGIS, search, graph, tiles) are regrown from them, proven by reading them
 /// back, and put live by one decision.
 #[derive(Debug, Parser)]
-#[command(name = "coppice", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "coppice", version, max_term_width = 80, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -30,6 +31,12 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 a gate is shut, a finding, a step failed, or a partial recovery; 2 usage or
 plan error, nothing was done; 3 recovered, but an objective was missed; 4 waiting for an approval;
 5 fenced: the target belongs to another environment or run; 130 interrupted, can be resumed.";
+
+/// Reads a time; the parser's own words do not say what one looks like.
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let example = "write it as in 2026-11-24T02:10:00Z, with the date, the time and the zone";
+    text.parse().map_err(|error| format!("{error}; {example}"))
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Global {
@@ -321,8 +328,8 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
     /// The newest clean snapshot that is not younger than this, RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) as_of: Option<DateTime<Utc>>,
     /// The plan whose environment says where the canonical store's zones are.
     #[arg(long)]
     pub(crate) plan: Option<PathBuf>,
@@ -342,8 +349,8 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
     /// The newest clean snapshot that is not younger than this, RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) as_of: Option<DateTime<Utc>>,
 }
 
 /// What the operator lets pass.
@@ -397,8 +404,8 @@ pub(crate) struct RehearseArgs {
     #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
     /// The newest clean snapshot that is not younger than this, RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) as_of: Option<DateTime<Utc>>,
 }
 
 /// What is said of a promotion.
@@ -414,8 +421,8 @@ pub(crate) struct PromoteArgs {
     #[arg(long, value_enum, requires = "promote")]
     pub(crate) existing: Option<ExistingArg>,
     /// With --promote: when the incident happened, RFC 3339 [default: the start of the run]
-    #[arg(long, value_name = "TIME", requires = "promote")]
-    pub(crate) incident_at: Option<chrono::DateTime<chrono::Utc>>,
+    #[arg(long, value_name = "TIME", requires = "promote", value_parser = time)]
+    pub(crate) incident_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Args)]
@@ -439,14 +446,14 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "ID", conflicts_with = "as_of")]
     pub(crate) snapshot: Option<String>,
     /// The newest clean snapshot that is not younger than this, RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) as_of: Option<chrono::DateTime<chrono::Utc>>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) as_of: Option<DateTime<Utc>>,
     /// What happens to other objects found in places that may change.
     #[arg(long, value_enum)]
     pub(crate) existing: Option<ExistingArg>,
     /// When the incident happened, RFC 3339 [default: the start of the run]
-    #[arg(long, value_name = "TIME")]
-    pub(crate) incident_at: Option<chrono::DateTime<chrono::Utc>>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) incident_at: Option<DateTime<Utc>>,
     /// Print what would be done and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -27,11 +27,14 @@ pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Troub
     let document = json!({
         "ok": ok, "environment": environment, "deep": args.deep, "jobs": jobs
     });
-    output::result(global.format, &document, || text(&jobs, args.deep))?;
+    output::result(global.format, &document, || {
+        let again = format!("coppice rebuild {} --env {environment}", args.env.plan.display());
+        text(&jobs, args.deep, &again)
+    })?;
     Ok(if ok { Exit::Done } else { Exit::Found })
 }
 
-fn text(jobs: &[Drift], deep: bool) -> String {
+fn text(jobs: &[Drift], deep: bool, again: &str) -> String {
     let mut lines = Vec::new();
     for drift in jobs {
         let word = if drift.differs.is_empty() { "same " } else { "DRIFT" };
@@ -48,7 +51,7 @@ fn text(jobs: &[Drift], deep: bool) -> String {
     lines.push(match drifted.as_slice() {
         [] => format!("no drift: {} jobs, {how}", jobs.len()),
         some => format!(
-            "{} of {} jobs drifted, {how}\nbuild them anew: coppice rebuild PLAN --only JOB",
+            "{} of {} jobs drifted, {how}\nbuild anew what drifted: {again}",
             some.len(),
             jobs.len()
         ),

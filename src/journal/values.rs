@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Event, EventKind, Holder, JournalError, NewRequest, Request, RunSummary};
 use crate::digest::{Algorithm, Digest};
-use crate::model::{Outcome, RunId};
+use crate::model::{Outcome, ParseIdError, RunId};
 
 /// Says what was tried when the database failed.
 pub(super) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> JournalError {
@@ -36,7 +36,8 @@ pub(super) fn unsigned(value: i64) -> Result<u64, JournalError> {
 
 /// Reads the id of a run.
 pub(super) fn run_id(text: &str) -> Result<RunId, JournalError> {
-    let damaged = |_bad: uuid::Error| JournalError::Damaged { what: format!("`{text}` is no run") };
+    let damaged =
+        |_bad: ParseIdError| JournalError::Damaged { what: format!("`{text}` is no run") };
     text.parse().map_err(damaged)
 }
 

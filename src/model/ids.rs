@@ -39,10 +39,15 @@ impl fmt::Display for RunId {
 }
 
 impl FromStr for RunId {
-    type Err = uuid::Error;
+    type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.strip_prefix("kfm://run/").unwrap_or(text).parse()?))
+        let id = text.strip_prefix("kfm://run/").unwrap_or(text).parse();
+        id.map(Self).map_err(|_| ParseIdError {
+            what: "id of a run",
+            text: text.to_owned(),
+            why: "a run is named by its whole id, as `coppice runs` lists it",
+        })
     }
 }
 

@@ -213,3 +213,51 @@ fn other_content_in_a_place_that_may_change_stops_a_restore_before_it_writes() {
     find(&bench.canonical().join(".coppice/displaced"), "Ortsnamen 2026 + alt.csv", &mut aside);
     assert_eq!(aside.len(), 1, "the former content was not copied aside");
 }
+
+#[test]
+fn a_damaged_release_is_replaced_where_that_is_asked_for() {
+    let (bench, _) = restored();
+    let releases = bench.canonical().join("releases");
+    let one = releases.join(files(&releases).into_keys().next().unwrap());
+    let sealed = fs::read(&one).unwrap();
+    fs::write(&one, b"{ torn").unwrap();
+    let conflict = bench.json(&["restore", "plans/kansas.yaml", "--env", "dev"]).expect(1);
+    assert_eq!(fs::read(&one).unwrap(), b"{ torn", "{}", conflict.stdout);
+    let receipt = bench.receipt(0, &["restore", "--existing", "replace"]);
+    assert_eq!(receipt["outcome"], "recovered", "{receipt:#}");
+    assert_eq!(fs::read(&one).unwrap(), sealed);
+}
+
+#[test]
+fn slips_of_a_dataset_of_a_time_and_of_a_run_are_told() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let restore = |more: &[&str]| {
+        bench.run(&[&["restore", "plans/kansas.yaml", "--env", "dev", "--dry-run"], more].concat())
+    };
+    let slip = restore(&["--dataset", "ks_countie"]).expect(2).stderr;
+    assert!(slip.contains("did you mean `ks_counties`?"), "{slip}");
+    restore(&["--dataset", "ks_counties"]).expect(0);
+    let late = restore(&["--incident-at", "2026-01-01T00:00:00Z"]).expect(0).stderr;
+    assert!(late.contains("may hold the damage"), "{late}");
+    let soon = restore(&["--incident-at", "2999-01-01T00:00:00Z"]).expect(0).stderr;
+    assert!(!soon.contains("may hold the damage"), "{soon}");
+    let time = restore(&["--as-of", "2026-11-24"]).expect(2).stderr;
+    assert!(time.contains("2026-11-24T02:10:00Z"), "{time}");
+    let run = bench.run(&["resume", "0190"]).expect(2).stderr;
+    assert!(run.contains("as `coppice runs` lists it"), "{run}");
+}
+
+#[test]
+fn a_query_that_cannot_be_planned_is_told_in_the_words_of_its_engine() {
+    let (bench, _) = restored();
+    let sql = bench.path("rebuild/postgis/places.sql");
+    let text = fs::read_to_string(&sql).unwrap();
+    fs::write(&sql, text.replacen("SELECT", "SELECT no_such_column,", 1)).unwrap();
+    let receipt = bench.receipt(1, &["rebuild", "--only", "postgis/places"]);
+    let steps = receipt["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["id"] == "rebuild/postgis/places").unwrap();
+    let message = step["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("no_such_column"), "{message}");
+}

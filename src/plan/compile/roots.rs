@@ -52,15 +52,7 @@ pub(super) fn recover(steps: &mut Steps, spec: &PlanSpec, facts: &Facts, from: &
         after.extend(steps.each(When::Ended, |step| step.kind == StepKind::RestoreObjects));
         verify_version(steps, &version.dataset, &version.version, Some(version.bytes), after);
     }
-    let mut after = vec![
-        succeeded(&["fence"]),
-        succeeded(&["verify", "objects", "catalog"]),
-        ended(&["verify", "objects", "processed"]),
-        ended(&["verify", "objects", "raw"]),
-    ];
-    after.extend(steps.each(When::Ended, |step| step.kind == StepKind::VerifyVersion));
-    let every = facts.versions.iter().map(|v| (v.dataset.clone(), v.version.clone()));
-    verify_catalog(steps, facts, every.collect(), Some(snapshot), after);
+    catalogs(steps, facts, snapshot);
     if let Some(size) = from.part(Zone::Audit, Part::Records) {
         let source = Source { snapshot, zone: Zone::Audit, part: Part::Records, size };
         let after = vec![succeeded(&["fence"])];
@@ -90,6 +82,19 @@ pub(super) fn recover(steps: &mut Steps, spec: &PlanSpec, facts: &Facts, from: &
         ];
         intact_gate(steps, &version.dataset, &version.version, after);
     }
+}
+
+/// The catalogs are read once all that they speak of was moved and read.
+fn catalogs(steps: &mut Steps, facts: &Facts, snapshot: Digest) {
+    let mut after = vec![
+        succeeded(&["fence"]),
+        succeeded(&["verify", "objects", "catalog"]),
+        ended(&["verify", "objects", "processed"]),
+        ended(&["verify", "objects", "raw"]),
+    ];
+    after.extend(steps.each(When::Ended, |step| step.kind == StepKind::VerifyVersion));
+    let every = facts.versions.iter().map(|v| (v.dataset.clone(), v.version.clone()));
+    verify_catalog(steps, facts, every.collect(), Some(snapshot), after);
 }
 
 /// What becomes visible only after the gates: releases.

@@ -80,12 +80,8 @@ fn s3(url: &Url, location: &Location, client: ClientOptions) -> object_store::Re
     let ordered = !is_true(location, AmazonS3ConfigKey::S3Express);
     let conditional = !named(location, AmazonS3ConfigKey::ConditionalPut)
         .is_some_and(|value| value.eq_ignore_ascii_case("disabled"));
-    Ok(Client {
-        pages: ordered.then(|| store.clone() as _),
-        objects: store,
-        prefix: Path::default(),
-        conditional,
-    })
+    let client = rooted(store);
+    Ok(Client { pages: client.pages.filter(|_| ordered), conditional, ..client })
 }
 
 fn gcs(url: &Url, location: &Location, client: ClientOptions) -> object_store::Result<Client> {
@@ -94,14 +90,8 @@ fn gcs(url: &Url, location: &Location, client: ClientOptions) -> object_store::R
     for (name, value) in options(location) {
         builder = builder.with_config(name.parse()?, value);
     }
-    let store = builder.with_retry(retry()).with_http_connector(connector(location)).build()?;
-    let store = Arc::new(store);
-    Ok(Client {
-        pages: Some(store.clone()),
-        objects: store,
-        prefix: Path::default(),
-        conditional: true,
-    })
+    let builder = builder.with_retry(retry()).with_http_connector(connector(location));
+    Ok(rooted(Arc::new(builder.build()?)))
 }
 
 fn azure(url: &Url, location: &Location, client: ClientOptions) -> object_store::Result<Client> {
@@ -110,14 +100,18 @@ fn azure(url: &Url, location: &Location, client: ClientOptions) -> object_store:
     for (name, value) in options(location) {
         builder = builder.with_config(name.parse()?, value);
     }
-    let store = builder.with_retry(retry()).with_http_connector(connector(location)).build()?;
-    let store = Arc::new(store);
-    Ok(Client {
+    let builder = builder.with_retry(retry()).with_http_connector(connector(location));
+    Ok(rooted(Arc::new(builder.build()?)))
+}
+
+/// Of a server that lists in an order and holds conditions.
+fn rooted<S: ObjectStore + PaginatedListStore>(store: Arc<S>) -> Client {
+    Client {
         pages: Some(store.clone()),
         objects: store,
         prefix: Path::default(),
         conditional: true,
-    })
+    }
 }
 
 fn connector(location: &Location) -> Connector {
