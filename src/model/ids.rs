@@ -43,7 +43,7 @@ impl FromStr for RunId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let id = text.strip_prefix("kfm://run/").unwrap_or(text).parse();
-        id.map(Self).map_err(|_| ParseIdError {
+        id.map(Self).map_err(|_bad: uuid::Error| ParseIdError {
             what: "id of a run",
             text: text.to_owned(),
             why: "a run is named by its whole id, as `coppice runs` lists it",
