@@ -2,7 +2,7 @@
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 COPPICE := $(PROFILE_DIR)/coppice
 
-.PHONY: help setup build lint test rehearse rehearse-services up down images fixture picture bench clean
+.PHONY: help setup build lint test test-postgres rehearse rehearse-services up down images fixture picture bench clean
 
 help:
 	@echo "make rehearse   set up, build, seal the Kansas fixture, rehearse its recovery"
@@ -10,6 +10,7 @@ help:
 	@echo "make up, make down       start and stop these servers for work by hand"
 	@echo "make images     build the servers' images"
 	@echo "make test       set up and run every test"
+	@echo "make test-postgres       its tests on PostgreSQL 13, 17 and 18, of other Debian releases"
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make fixture    make fixtures/kansas anew from its sources"
 	@echo "make picture    record docs/rehearse.svg from a real rehearsal"
@@ -30,8 +31,19 @@ lint:
 
 test:
 	@scripts/setup.sh test services
-	@docker info >/dev/null 2>&1 || echo "no Docker engine answers: the image is not built and not tested"
-	cargo nextest run --locked --no-fail-fast $$(docker info >/dev/null 2>&1 || echo "-E not(test(image::))")
+	@if docker info >/dev/null 2>&1; then scripts/services.sh images; else \
+		echo "no Docker engine answers: servers are plain processes, and no image is built or tested"; fi
+	cargo nextest run --locked --no-fail-fast \
+		$$(docker info >/dev/null 2>&1 || echo "-E not(test(image::)|test(containers::))")
+
+# Each with its own PostGIS; about ten minutes.
+test-postgres:
+	@scripts/setup.sh test services
+	for version in 13 17 18; do \
+		bin=$$(scripts/postgres.sh $$version) || exit 1; \
+		COPPICE_TEST_POSTGRES=$$bin cargo nextest run --locked --no-fail-fast \
+			-E 'test(postgis_server::) + test(postgis_tls::) + test(shared_journal::)' || exit 1; \
+	done
 
 rehearse: build
 	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev

@@ -2,8 +2,9 @@
 # Installs what Coppice needs on Debian 12: PostgreSQL with PostGIS, and a C compiler for the
 # crates that build C. With `test` also cargo-nextest and a Python with independent readers of the
 # formats that Coppice writes; with `services` also an S3 and a SPARQL server, with `images` also
-# what makes a base image; with `lint` also cargo-deny; with `bench` also what it is measured
-# against. Does nothing where all is there.
+# what makes a base image, with `postgres` what lets programs of another release run here; with
+# `lint` also cargo-deny; with `bench` also what it is measured against. Does nothing where all is
+# there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,7 +28,8 @@ packages() {
 tool() {
   command -v "$1" >/dev/null || [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/$1" ] && return 0
   say "building $1"
-  cargo install --locked --quiet "$1"
+  # Unoptimised: built in half the time, and quick enough for what it does.
+  cargo install --locked --quiet --debug "$1"
 }
 
 # A virtual environment with what a file of requirements pins.
@@ -52,9 +54,13 @@ for what in "$@"; do
     # The servers of scripts/services.sh, as plain programs.
     services)
       packages curl python3 python3-venv
+      if docker info >/dev/null 2>&1 && ! command -v docker-compose >/dev/null; then
+        packages docker-compose
+      fi
       venv target/services services/requirements.txt
       ;;
     images) packages mmdebstrap ;;
+    postgres) packages patchelf ;;
     lint) tool cargo-deny ;;
     # The peers that `make bench` measures against.
     bench) packages b3sum gdal-bin rclone restic ;;

@@ -134,7 +134,11 @@ impl Drop for Server {
     }
 }
 
+/// The programs of the server: those that are installed, or those that somebody wants to be tried.
 fn binaries() -> PathBuf {
+    if let Some(bin) = std::env::var_os("COPPICE_TEST_POSTGRES") {
+        return bin.into();
+    }
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is not installed");
     let bins = versions.map(|version| version.unwrap().path().join("bin"));
     bins.filter(|bin| bin.join("initdb").is_file()).max().expect("no initdb: run `make setup`")
