@@ -5,12 +5,14 @@ use std::io::{IsTerminal, Write};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 use serde_json::json;
+use textwrap::{WordSeparator, WordSplitter};
 
 use super::args::Format;
 use super::exit::Exit;
 use crate::access::Redactor;
 use crate::model::{Code, Failure, Redact, Touched};
 use crate::plan::Problem;
+use crate::report::{counted, fit};
 
 /// Why a command gave no result.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ pub(crate) fn result<T: Serialize>(
         Format::Json => serde_json::to_string_pretty(value).map_err(|error| {
             Failure::permanent(Code::Internal, "failed to write the result as JSON").because(&error)
         })?,
-        _ => text(),
+        _ => fit(&text()),
     };
     plain(&rendered)
 }
@@ -119,12 +121,14 @@ pub(crate) fn hidden(format: Format, redactor: &Redactor) {
     }
     note(&match files.as_slice() {
         [] => format!(
-            "{count} names are hidden, since their data are not public: to have them, \
-                       say --restricted-to FILE"
+            "{count} hidden, since their data are not public: to have them, say --restricted-to FILE",
+            count = counted(count as u64, "name")
         ),
-        some => {
-            format!("{count} names are hidden; for those who may see them: {}", some.join(", "))
-        }
+        some => format!(
+            "{count} hidden; for those who may see them: {}",
+            some.join(", "),
+            count = counted(count as u64, "name")
+        ),
     });
 }
 
@@ -159,7 +163,12 @@ fn render(diagnostic: &dyn Diagnostic) -> String {
     let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::stderr().is_terminal();
     let theme = if plain { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::unicode() };
     let mut text = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(80);
+    // Run ids and paths stay whole: they are there to be copied.
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(80)
+        .with_break_words(false)
+        .with_word_separator(WordSeparator::AsciiSpace)
+        .with_word_splitter(WordSplitter::NoHyphenation);
     if handler.render_report(&mut text, diagnostic).is_err() {
         return diagnostic.to_string();
     }

@@ -28,4 +28,4 @@ pub(crate) use summary::summary;
 pub(crate) use text::{TextFields, TextLines};
 pub(crate) use textfile::{Ran, textfile};
 pub(crate) use waiting::waiting;
-pub(crate) use words::{count, wrap};
+pub(crate) use words::{count, counted, fit, wrap};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
 use crate::model::RunMode;
 
 /// What a terminal shows at least.
@@ -28,7 +30,11 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 
 /// A time in two units: `3.1 s`, `4 min 12 s`, `2 h 3 min`, `1 d 4 h`.
 pub(crate) fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
+    // Rounded up, as objectives are: a part of a run is never longer than the run.
+    let seconds = match time.as_secs() {
+        short @ 0..10 => short,
+        long => long + u64::from(time.subsec_nanos() > 0),
+    };
     match seconds {
         0..10 => format!("{}.{} s", seconds, time.subsec_millis() / 100),
         10..60 => format!("{seconds} s"),
@@ -61,25 +67,38 @@ pub(super) fn mode(mode: RunMode) -> &'static str {
     }
 }
 
-/// Breaks a line at spaces to a width in characters; what follows is indented by four more. A
-/// word that is too long by itself stays whole, so that it can be copied.
+/// Breaks a line at spaces to a width in columns; what follows is indented by four more. A word
+/// that is too long by itself stays whole, so that it can be copied.
 pub(crate) fn wrap(line: &str, width: usize) -> Vec<String> {
-    if line.chars().count() <= width {
+    let indent = " ".repeat(line.len() - line.trim_start().len() + 4);
+    let options = Options::new(width)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(line, options).into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// A text in which no line is wider than a terminal, except for a word that is by itself. A command
+/// to copy is not broken: it gets a line of its own.
+pub(crate) fn fit(text: &str) -> String {
+    text.lines().flat_map(fit_line).collect::<Vec<_>>().join("\n")
+}
+
+fn fit_line(line: &str) -> Vec<String> {
+    if line.chars().count() <= WIDTH {
         return vec![line.to_owned()];
     }
-    let indent = line.len() - line.trim_start().len();
-    let mut lines = vec![" ".repeat(indent)];
-    for word in line.split_whitespace() {
-        let last = lines.last_mut();
-        let Some(last) = last else { break };
-        let gap = usize::from(!last.trim().is_empty());
-        if gap > 0 && last.chars().count() + gap + word.chars().count() > width {
-            lines.push(format!("{}{word}", " ".repeat(indent + 4)));
-        } else {
-            last.push_str(&" ".repeat(gap));
-            last.push_str(word);
-        }
-    }
+    let Some((words, command)) = line.split_once(": coppice ") else {
+        let lines = wrap(line, WIDTH);
+        // A digest or path that is too long by itself is better beside what it is of.
+        let fits = lines.iter().all(|line| line.chars().count() <= WIDTH);
+        return if fits { lines } else { vec![line.to_owned()] };
+    };
+    let indent = line.len() - line.trim_start().len() + 4;
+    let mut lines = wrap(&format!("{words}:"), WIDTH);
+    lines.push(format!("{}coppice {command}", " ".repeat(indent)));
     lines
 }
 
@@ -95,7 +114,7 @@ mod tests {
         }
         let times = [
             (3_140, "3.1 s"),
-            (59_900, "59 s"),
+            (58_900, "59 s"),
             (252_000, "4 min 12 s"),
             (120_000, "2 min"),
             (7_380_000, "2 h 3 min"),
@@ -113,5 +132,13 @@ mod tests {
             wrap("  aa bb ccccccccccccc d", 8),
             ["  aa bb", "      ccccccccccccc", "      d"]
         );
+        assert_eq!(wrap("  expected   some words", 17), ["  expected   some", "      words"]);
+    }
+
+    #[test]
+    fn a_command_is_never_broken() {
+        let command = format!("coppice resume {}", "x".repeat(70));
+        let text = format!("short\n  nobody drives it; go on with: {command}");
+        assert_eq!(fit(&text), format!("short\n  nobody drives it; go on with:\n      {command}"));
     }
 }
