@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -36,7 +37,10 @@ pub fn main() -> ExitCode {
     };
     let format = cli.global.format;
     let ended = runtime.block_on(dispatch(cli));
-    runtime.shutdown_background();
+    // Its threads are waited for: glibc before 2.37 may read a thread's memory after it is gone when
+    // one is let go just as it ends, and a run that went well would end by a signal. What hangs, such
+    // as a read of the terminal, is not waited for longer.
+    runtime.shutdown_timeout(Duration::from_millis(500));
     let exit = match ended {
         Ok(exit) => exit,
         Err(trouble) => {

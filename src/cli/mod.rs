@@ -31,6 +31,7 @@ mod run;
 mod runs;
 mod shell;
 mod sign_off;
+mod signals;
 mod since;
 mod snapshot;
 mod snapshots;

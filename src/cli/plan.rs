@@ -9,7 +9,7 @@ use super::run::{late, prepare, request};
 use super::state::State;
 use crate::model::Failure;
 use crate::plan::render;
-use crate::recovery::{Prepared, Request, foresee};
+use crate::recovery::{Foresight, Prepared, Request, foresee};
 
 /// `coppice plan`.
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Trouble> {
@@ -17,10 +17,13 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Troubl
     let mut request = request(global, args.mode, &args.env, &RunArgs::default(), &state)?;
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
-    show(global, &state, request).await
+    // Who asks for the plan gets it, whatever it foresees.
+    show(global, &state, request).await?;
+    Ok(Exit::Done)
 }
 
-/// Compiles what was asked and prints what it would do; writes nothing.
+/// Compiles what was asked and prints what it would do; writes nothing. Says so by the exit code
+/// where something is known to be in the way.
 pub(super) async fn show(
     global: &Global,
     state: &State,
@@ -33,15 +36,19 @@ pub(super) async fn show(
     let shown = shown(global.format, &prepared).await;
     // A private cluster may have been started for a look.
     prepared.world.close().await?;
-    output::plain(&shown?)?;
-    Ok(Exit::Done)
+    let (shown, exit) = shown?;
+    output::plain(&shown)?;
+    Ok(exit)
 }
 
-async fn shown(format: Format, prepared: &Prepared) -> Result<String, Failure> {
-    Ok(match format {
-        Format::Text => preview::text(&foresee(prepared).await?),
-        Format::Json => format!("{:#}", preview::json(&foresee(prepared).await?)),
-        Format::Dot => render::dot(&prepared.graph),
-        Format::Mermaid => render::mermaid(&prepared.graph),
-    })
+async fn shown(format: Format, prepared: &Prepared) -> Result<(String, Exit), Failure> {
+    let words: fn(&Foresight) -> String = match format {
+        Format::Text => preview::text,
+        Format::Json => |foresight| format!("{:#}", preview::json(foresight)),
+        Format::Dot => return Ok((render::dot(&prepared.graph), Exit::Done)),
+        Format::Mermaid => return Ok((render::mermaid(&prepared.graph), Exit::Done)),
+    };
+    let foresight = foresee(prepared).await?;
+    let exit = if foresight.is_blocked() { Exit::Found } else { Exit::Done };
+    Ok((words(&foresight), exit))
 }

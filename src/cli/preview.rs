@@ -169,7 +169,7 @@ fn changed(one: &Difference) -> String {
         (Some(before), Some(now)) if before == now => "does it in another way".to_owned(),
         (Some(before), Some(now)) => format!("{before} -> {now}"),
         (None, Some(now)) => format!("new: {now}"),
-        (before, None) => format!("gone: {}", before.unwrap_or_default()),
+        (before, None) => format!("not part of it now: {}", before.unwrap_or_default()),
     }
 }
 

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::model::Meter;
@@ -56,16 +55,4 @@ fn draw(bar: &ProgressBar, meter: &Meter) {
     }
     bar.set_position(reading.bytes);
     bar.set_message(format!("{} objects", reading.rows));
-}
-
-/// Cancelled by the first Ctrl-C or SIGTERM.
-pub(super) fn until_interrupted() -> CancellationToken {
-    let cancel = CancellationToken::new();
-    let asked = cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            asked.cancel();
-        }
-    });
-    cancel
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::args::{Global, PruneArgs};
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use super::progress::until_interrupted;
+use super::signals::until_interrupted;
 use super::stores;
 use crate::access::resolve_actor;
 use crate::canonical::{BackupStore, PruneOptions, Pruned, prune};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{
-    ExistingArg, Global, PromoteArgs, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
+    ExistingArg, Format, Global, PromoteArgs, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs,
+    RunArgs,
 };
 use super::ask_args::ResumeArgs;
 use super::entry::state;
@@ -16,6 +17,7 @@ use super::output::{self, Trouble};
 use super::overlap::Overlap;
 use super::plans::{Chosen, choose};
 use super::reports;
+use super::signals::{Signals, end_now};
 use super::state::State;
 use super::told::Told;
 use super::{added, args, confirm, plan, since};
@@ -293,15 +295,17 @@ fn watch(global: &Global, quiet: bool, no_wait: bool) -> (Watch, CancellationTok
 }
 
 async fn drain_on_signal(cancel: CancellationToken, ended: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return };
+    let Some(mut signals) = Signals::listen() else { return };
     tokio::select! {
         () = ended.cancelled() => return,
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
+        () = signals.next() => {}
     }
-    output::note("stopping: what is in flight comes to rest; the run can be resumed");
+    output::note("stopping: what is in flight comes to rest; again: stops at once");
     cancel.cancel();
+    tokio::select! {
+        () = ended.cancelled() => {}
+        () = signals.next() => end_now(),
+    }
 }
 
 /// Prints the receipt of a run that ended, or how to go on with one that did not.
@@ -322,13 +326,14 @@ fn conclude(
             .into());
     };
     let path = recovery::receipt_path(state.dir(), run.run);
-    output::result(global.format, &receipt, || {
-        if quiet {
-            report::one_line(&receipt)
-        } else {
+    if quiet && global.format != Format::Json {
+        // One line of a log, however long.
+        output::plain(&report::one_line(&receipt))?;
+    } else {
+        output::result(global.format, &receipt, || {
             report::summary(&receipt, Some(&path.display().to_string()))
-        }
-    })?;
+        })?;
+    }
     let exit = exit_of(&receipt);
     // The receipt was stored before scratch was cleared.
     if run.phase != RunPhase::Finished(receipt.predicate.outcome) {

@@ -73,7 +73,8 @@ fn table(runs: &[RunSummary]) -> Vec<String> {
         };
         let started = moment(run.started_at);
         lines.push(format!("{started}  {end}: {} of {}", run.mode, run.environment));
-        lines.push(format!("  run {}", run.run));
+        let again = if end == "stopped" { "go on with: coppice resume" } else { "run" };
+        lines.push(format!("  {again} {}", run.run));
     }
     lines
 }

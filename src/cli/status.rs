@@ -8,7 +8,7 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use crate::journal::{RunPhase, RunState, StepPhase, load, waits};
+use crate::journal::{RunPhase, RunState, StepPhase, StepState, load, waits};
 use crate::model::{Code, Failure, RunId};
 use crate::{recovery, report};
 
@@ -96,16 +96,41 @@ fn text(run: &RunState, driven_by: Option<&str>) -> String {
     for wait in waits(run) {
         let _ = writeln!(text, "{}", report::waiting(&wait));
     }
-    for step in run.in_order() {
+    let _ = writeln!(text, "{}", counts(run));
+    // What went well and what is still to come is counted; what asks for a look is listed.
+    let told = |step: &&StepState| !matches!(step.phase, StepPhase::Succeeded | StepPhase::Pending);
+    let mut steps: Vec<_> = run.in_order().filter(told).collect();
+    steps.sort_by_key(|step| ORDER.iter().position(|phase| *phase == step.phase));
+    for step in steps {
         let detail = match (&step.failure, &step.because) {
             (Some(failure), _) => failure.message.clone(),
-            (None, Some(because)) => format!("waits in vain for {because}"),
+            (None, Some(because)) => format!("because of {because}"),
             (None, None) if step.phase == StepPhase::Running && step.shards.len() > 1 => {
                 format!("{} of {} shards", step.shards_done(), step.shards.len())
             }
             _ => String::new(),
         };
-        let _ = writeln!(text, "  {:9}  {:40} {detail}", step.phase.name(), step.seed.id);
+        let _ = writeln!(text, "  {:9}  {}  {detail}", step.phase.name(), step.seed.id);
     }
     text
+}
+
+/// The phases, what asks for a look first.
+const ORDER: [StepPhase; 7] = [
+    StepPhase::Failed,
+    StepPhase::Running,
+    StepPhase::Skipped,
+    StepPhase::Cancelled,
+    StepPhase::Blocked,
+    StepPhase::Pending,
+    StepPhase::Succeeded,
+];
+
+fn counts(run: &RunState) -> String {
+    let of = |phase| run.steps.values().filter(|step| step.phase == phase).count();
+    let counted = ORDER.map(|phase| (of(phase), phase.name()));
+    let parts = counted.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<_> = parts.map(|(count, name)| format!("{count} {name}")).collect();
+    let all = report::counted(run.steps.len() as u64, "step");
+    format!("{all}: {}; --format json lists each", parts.join(", "))
 }

@@ -7,7 +7,8 @@ use super::args::{EnvArgs, Global, VerifyArgs};
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::plans::choose;
-use super::progress::{Progress, until_interrupted};
+use super::progress::Progress;
+use super::signals::until_interrupted;
 use super::snapshot::labels;
 use super::stores;
 use crate::access::Public;
@@ -19,6 +20,7 @@ use crate::digest::Digest;
 use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, size};
 use crate::plan::StoreSpec;
 use crate::recovery;
+use crate::report::counted;
 
 /// Objects read at once.
 const AT_ONCE: usize = 8;
@@ -165,16 +167,15 @@ pub(super) fn public<'a>(
 fn text(verified: &Verified) -> String {
     let verdict = match verified.findings.len() {
         0 => "proven intact".to_owned(),
-        1 => "1 finding".to_owned(),
-        n => format!("{n} findings"),
+        n => counted(n as u64, "finding"),
     };
     let against = match &verified.snapshot {
         Some(snapshot) => format!("against snapshot {}", snapshot.short()),
         None => "by their own catalogs, manifests and ledger".to_owned(),
     };
     format!(
-        "{verdict}: {} objects, {}, {against}{}",
-        verified.objects_checked,
+        "{verdict}: {}, {}, {against}{}",
+        counted(verified.objects_checked, "object"),
         size(verified.bytes_checked),
         super::findings::list(&verified.findings)
     )

@@ -1,6 +1,7 @@
 mod defects;
 mod formats;
 mod made;
+mod memory;
 mod output;
 
 use std::path::Path;
@@ -28,12 +29,12 @@ fn plain() -> Wanted<'static> {
 
 struct Open {
     session: Session,
-    _spill: tempfile::TempDir,
+    spill: tempfile::TempDir,
 }
 
 fn session() -> Open {
     let spill = tempfile::tempdir().unwrap();
-    Open { session: Session::new(64, spill.path()).unwrap(), _spill: spill }
+    Open { session: Session::new(64, spill.path()).unwrap(), spill }
 }
 
 async fn with(platform: &Platform, versions: &[(&str, DatasetVersion)]) -> Open {

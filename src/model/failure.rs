@@ -35,6 +35,8 @@ pub enum Code {
     GateShut,
     /// A step failed.
     StepFailed,
+    /// Somebody stopped it before its end.
+    Interrupted,
     /// The target belongs to another environment.
     Fenced,
     /// Another run holds the target.
@@ -58,11 +60,12 @@ pub enum Code {
 impl Code {
     /// All of them; a test holds that the docs explain each.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Usage,
         Self::PlanInvalid,
         Self::GateShut,
         Self::StepFailed,
+        Self::Interrupted,
         Self::Fenced,
         Self::Locked,
         Self::StoreUnreachable,
@@ -81,6 +84,7 @@ impl Code {
             Self::PlanInvalid => "plan-invalid",
             Self::GateShut => "gate-shut",
             Self::StepFailed => "step-failed",
+            Self::Interrupted => "interrupted",
             Self::Fenced => "fenced",
             Self::Locked => "locked",
             Self::StoreUnreachable => "store-unreachable",
@@ -141,7 +145,7 @@ impl Failure {
     /// The run was asked to stop.
     pub fn cancelled() -> Self {
         let kind = FailureKind::Cancelled;
-        Self { kind, ..Self::permanent(Code::StepFailed, "the run was asked to stop") }.plain()
+        Self { kind, ..Self::permanent(Code::Interrupted, "it was stopped before its end") }.plain()
     }
 
     /// The target belongs to another environment or run.

@@ -59,7 +59,8 @@ impl Problem {
         let s = if count == 1 { "" } else { "s" };
         let mut failure =
             Failure::permanent(Code::PlanInvalid, format!("the plan has {count} problem{s}"));
-        failure.causes = problems.iter().map(|p| format!("{}: {p}", p.location())).collect();
+        failure.causes =
+            problems.iter().map(|p| format!("{}: {}", p.location(), p.message)).collect();
         failure.hint = problems.iter().find_map(|p| p.hint.clone());
         failure
     }
@@ -67,6 +68,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // With its text at hand the place is shown; without it, it has to be said.
+        if self.source.is_none() && !self.file.is_empty() {
+            write!(f, "{}: ", self.location())?;
+        }
         f.write_str(&self.message)
     }
 }

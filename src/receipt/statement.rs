@@ -193,6 +193,19 @@ pub(crate) struct ProjectionLine {
     pub(crate) covers: Option<Covers>,
 }
 
+impl ProjectionLine {
+    /// Whether readers get what they should: the right generation, or, after a rollback to before it
+    /// was first live, none.
+    pub(crate) fn is_right(&self) -> bool {
+        self.outcome.is_good() && (self.live || self.is_taken_down())
+    }
+
+    /// Whether a rollback took it down: it was not live before either.
+    pub(crate) fn is_taken_down(&self) -> bool {
+        self.outcome == ProjectionOutcome::RolledBack && self.generation.is_none()
+    }
+}
+
 /// What became of a projection, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -203,7 +216,7 @@ pub(crate) enum ProjectionOutcome {
     Promoted,
     /// Complete already.
     Unchanged,
-    /// The former generation was chosen again.
+    /// The former generation was chosen again, or none where there was none before.
     RolledBack,
     /// Held back by a gate, or by something that it is derived from.
     Blocked,

@@ -1,5 +1,5 @@
-//! What is live, and how it stands to what a run would build. A generation that is live, and is not what it should be, cannot be built in its own place: readers
-//! have it. Its job gets another edition, which is built, proven and put live like any other.
+//! What is live, and how it stands to what a run would build. A generation that is live, and is not
+//! what it should be, cannot be built in its own place: readers have it. Its job gets another edition, which is built, proven and put live like any other.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,13 @@ pub(super) async fn live(
             continue;
         }
         let target = world.targets.of(sink).await?;
-        let Some(digest) = target.live(job).await? else { continue };
+        let mut live_or_taken_down = target.live(job).await?;
+        if live_or_taken_down.is_none() && request.mode == RunMode::Rollback {
+            // A rollback took it down, and another may put it live again.
+            let last = target.last_switch(job).await?;
+            live_or_taken_down = last.and_then(|last| last.former);
+        }
+        let Some(digest) = live_or_taken_down else { continue };
         let generation = Generation { job: job.clone(), digest, sink: sink.clone() };
         let proven = request.mode == RunMode::Rollback
             || matches!(target.holds(&generation).await?, Held::Live(_) | Held::Complete(_));

@@ -31,32 +31,43 @@ pub(super) async fn judge(
     if !environment.protected || request.mode == RunMode::Rehearse || request.dry_run {
         return Ok(commit);
     }
+    let mut obstacles = asked(request);
+    let folder_said = folder.display();
+    match git(folder, &["status", "--porcelain", "--", "."]).await {
+        Some(changes) if changes.is_empty() => {}
+        Some(_) => obstacles.push((
+            format!("the plan's folder {folder_said} has changes that are not committed"),
+            "commit them: what runs in a protected environment must be in git".to_owned(),
+        )),
+        None => obstacles.push((
+            format!("the plan's folder {folder_said} is in no git tree"),
+            "put it into git: what runs in a protected environment must be there".to_owned(),
+        )),
+    }
+    if obstacles.is_empty() {
+        return Ok(commit);
+    }
+    // All at once: at three in the morning nobody wants to meet them one by one.
+    let (messages, hints): (Vec<_>, Vec<_>) = obstacles.into_iter().unzip();
+    let message =
+        format!("the environment `{}` is protected: {}", request.env, messages.join("; "));
+    Err(Failure::permanent(Code::Usage, message).hint(hints.join("; ")))
+}
+
+/// What the command line lacks, and what to do about it.
+fn asked(request: &Request) -> Vec<(String, String)> {
     let name = &request.env;
-    let refuse =
-        |message: String, hint: String| Err(Failure::permanent(Code::Usage, message).hint(hint));
+    let mut obstacles = Vec::new();
     if request.governance.reason.as_deref().unwrap_or_default().trim().is_empty() {
-        return refuse(
-            format!("the environment `{name}` is protected, and no reason was given"),
-            "say why with --reason TEXT; it goes into the receipt and the ledger".to_owned(),
-        );
+        obstacles.push((
+            "no reason was given".to_owned(),
+            "say why with --reason TEXT, for the receipt and the ledger".to_owned(),
+        ));
     }
     if request.governance.confirm.as_deref() != Some(name) {
-        return refuse(
-            format!("the environment `{name}` is protected, and was not confirmed"),
-            format!("add --confirm {name}"),
-        );
+        obstacles.push(("it was not confirmed".to_owned(), format!("add --confirm {name}")));
     }
-    match git(folder, &["status", "--porcelain", "--", "."]).await {
-        Some(changes) if changes.is_empty() => Ok(commit),
-        Some(_) => refuse(
-            format!("the plan's folder {} has changes that are not committed", folder.display()),
-            "commit them: what runs in a protected environment must be in git".to_owned(),
-        ),
-        None => refuse(
-            format!("the plan's folder {} is in no git tree", folder.display()),
-            "what runs in a protected environment must be in git".to_owned(),
-        ),
-    }
+    obstacles
 }
 
 async fn git(folder: &Path, args: &[&str]) -> Option<String> {

@@ -68,7 +68,8 @@ pub(crate) fn sign_off(
     };
     if let Some(signed) = signed_off(state, run)? {
         let at = crate::model::moment(signed.at);
-        return Err(refused(format!("{} signed {} off at {at}", signed.by, signed.drill)));
+        return Err(refused(format!("{} signed {} off at {at}", signed.by, signed.drill))
+            .hint("a sign-off stands; what changed since is for the next rehearsal"));
     }
     let bytes = std::fs::read(receipt_path(state, run)).map_err(|error| {
         Failure::permanent(Code::Journal, format!("failed to read the receipt of {run}"))

@@ -67,6 +67,8 @@ impl Text {
 
 fn headline(predicate: &Predicate) -> String {
     let word = match predicate.outcome {
+        Outcome::Recovered if predicate.mode == RunMode::Rollback => "ROLLED BACK",
+        Outcome::Partial if predicate.mode == RunMode::Rollback => "NOT ROLLED BACK",
         Outcome::Recovered => "RECOVERED",
         Outcome::Partial => "PARTIAL: not everything was recovered",
         Outcome::Halted => "HALTED: a switch failed; see what is live",
@@ -78,7 +80,7 @@ fn headline(predicate: &Predicate) -> String {
 }
 
 fn recovered(text: &mut Text, predicate: &Predicate) {
-    text.head("Recovered");
+    text.head(if predicate.mode == RunMode::Rollback { "Gone back" } else { "Recovered" });
     let moved = &predicate.restored;
     if moved.objects > 0 {
         let objects = counted(moved.objects, "object");
@@ -98,8 +100,8 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
     if !predicate.gates.is_empty() {
         text.line(&format!("  {open} of {} gates open", predicate.gates.len()));
     }
-    let good = |line: &&ProjectionLine| line.outcome.is_good() && line.live;
-    let live: Vec<&ProjectionLine> = predicate.projections.iter().filter(good).collect();
+    let right = || predicate.projections.iter().filter(|line| line.is_right());
+    let live: Vec<&ProjectionLine> = right().filter(|line| line.live).collect();
     let all = predicate.projections.len();
     if all > 0 {
         let proven = live.iter().filter(|line| line.proven).count();
@@ -108,14 +110,20 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
         let live = live.len();
         text.line(&format!("  {live} of {all} projections live{}", proven.unwrap_or_default()));
     }
-    text.list(live.iter().map(|line| {
-        let rows = line.rows.map(|rows| counted(rows, "row")).unwrap_or_default();
+    let right: Vec<&ProjectionLine> = right().collect();
+    text.list(right.iter().map(|line| {
+        // A program's outputs are files.
+        let noun = if line.ran.is_some() { "file" } else { "row" };
+        let rows = match line.rows {
+            _ if line.is_taken_down() => "not live, as before".to_owned(),
+            rows => rows.map(|rows| counted(rows, noun)).unwrap_or_default(),
+        };
         format!("  {:<28} {:<14} {rows:>20}", line.job, line.outcome.name())
     }));
 }
 
 fn not_recovered(text: &mut Text, predicate: &Predicate) {
-    let bad = |line: &&ProjectionLine| !(line.outcome.is_good() && line.live);
+    let bad = |line: &&ProjectionLine| !line.is_right();
     let jobs: Vec<String> = predicate
         .projections
         .iter()
@@ -129,7 +137,8 @@ fn not_recovered(text: &mut Text, predicate: &Predicate) {
     if jobs.is_empty() && shut.is_empty() && failed.is_empty() {
         return;
     }
-    text.head("Not recovered, and why");
+    let what = if predicate.mode == RunMode::Rollback { "gone back" } else { "recovered" };
+    text.head(&format!("Not {what}, and why"));
     text.list(jobs.into_iter());
     text.list(shut.into_iter());
     text.list(failed.into_iter());
@@ -184,7 +193,7 @@ fn found(text: &mut Text, predicate: &Predicate) {
     if predicate.findings.is_empty() {
         return;
     }
-    text.head(&format!("Findings: {blocking} blocking, {warning} warning"));
+    text.head(&format!("Findings: {blocking} blocking, {}", counted(warning as u64, "warning")));
     text.list(predicate.findings.iter().map(finding_line));
 }
 
@@ -231,10 +240,7 @@ fn next(predicate: &Predicate) -> Vec<String> {
     steps.extend(blocking.map(|finding| finding.hint.clone()));
     steps.extend(predicate.findings.iter().filter_map(|one| waiver(one, &predicate.findings)));
     let unmet = predicate.accepted.iter().filter(|one| !one.met);
-    steps
-        .extend(unmet.map(|one| {
-            format!("{} let nothing pass: none, or several, are named so", one.finding)
-        }));
+    steps.extend(unmet.map(|one| in_vain(&one.finding, &predicate.findings)));
     let failures = predicate.steps.iter().filter_map(|step| step.failure.as_ref());
     steps.extend(failures.filter_map(|failure| failure.hint.clone()));
     let mut seen = std::collections::BTreeSet::new();
@@ -250,7 +256,8 @@ fn next(predicate: &Predicate) -> Vec<String> {
         Outcome::Partial => {
             let then = if steps.is_empty() { "" } else { "then " };
             let mode = predicate.mode;
-            steps.push(format!("{then}run `coppice {mode}` again: proven work is kept"));
+            let kept = if mode == RunMode::Rollback { "" } else { ": proven work is kept" };
+            steps.push(format!("{then}run `coppice {mode}` again{kept}"));
         }
         Outcome::Halted => {
             steps.push(halted(predicate));
@@ -260,6 +267,19 @@ fn next(predicate: &Predicate) -> Vec<String> {
         }
     }
     steps
+}
+
+/// Why an `--accept` let nothing pass.
+fn in_vain(name: &str, all: &[Finding]) -> String {
+    let is_so =
+        |one: &&Finding| FindingName::of(one, true).is_some_and(|of| of.to_string() == name);
+    let so = all.iter().filter(is_so).count();
+    match so {
+        0 => format!("--accept '{name}' let nothing pass: no finding of this run is named so"),
+        _ => format!(
+            "--accept '{name}' let nothing pass: {so} findings are named so; name one of them"
+        ),
+    }
 }
 
 /// How a finding is let pass that may be, where its name may be said.

@@ -36,6 +36,9 @@ struct Record {
     process: ProcessIdentity,
     since: DateTime<Utc>,
     until: DateTime<Utc>,
+    /// For how long it is renewed each time.
+    #[serde(default)]
+    lease_ms: u64,
     /// A lock is let go by writing this: a late deletion could hit the next holder's.
     released: bool,
 }
@@ -71,10 +74,9 @@ impl TargetLock {
     ) -> Result<Self, Failure> {
         let record = Record::new(holder, lease);
         let found = read(store, key).await?;
-        if let Some((found, _)) = &found
-            && !found.may_be_taken()
-        {
-            return Err(found.refusal(store));
+        let late = found.as_ref().map(|(found, _)| found.later(found.skew()));
+        if let Some(held) = late.filter(|late| !late.may_be_taken()) {
+            return Err(held.refusal(store));
         }
         let pin = found.as_ref().map(|(_, pin)| pin);
         if !store.compare_and_swap(key, record.bytes()?, pin).await? {
@@ -146,6 +148,7 @@ impl Record {
             process: ProcessIdentity::own(),
             since: now,
             until: now + lease,
+            lease_ms: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
             released: false,
         }
     }
@@ -153,6 +156,16 @@ impl Record {
     /// Whether the holder is gone: let go, run out, or a process of this machine that is dead.
     fn may_be_taken(&self) -> bool {
         self.released || self.until < Utc::now() || self.process.is_gone_from_this_boot()
+    }
+
+    /// By how much the clock of the machine that holds it may be behind ours: half a lease.
+    fn skew(&self) -> Duration {
+        Duration::from_millis(self.lease_ms / 2)
+    }
+
+    /// The record as it counts where clocks are apart by so much.
+    fn later(&self, grace: Duration) -> Self {
+        Self { until: self.until + grace, ..self.clone() }
     }
 
     fn is_of(&self, other: &Self) -> bool {
@@ -203,13 +216,15 @@ pub(crate) async fn standing(
     grace: Duration,
 ) -> Result<Option<Failure>, Failure> {
     let Some((found, _)) = read(store, key).await? else { return Ok(None) };
-    let late = Record { until: found.until + grace, ..found };
+    let late = found.later(grace);
     Ok((!late.may_be_taken()).then(|| late.refusal(store)))
 }
 
 /// Says which run holds a store, if one does; changes nothing.
 pub(crate) async fn held(store: &Store) -> Result<Option<Failure>, Failure> {
-    standing(store, KEY, Duration::ZERO).await
+    let Some((found, _)) = read(store, KEY).await? else { return Ok(None) };
+    let late = found.later(found.skew());
+    Ok((!late.may_be_taken()).then(|| late.refusal(store)))
 }
 
 /// Keeps a lease running.
@@ -303,7 +318,7 @@ mod tests {
             assert!(TargetLock::take(&store, &holder(2), lease).await.is_err());
             // The holder falls silent, as when its machine is cut off.
             kept.renewal.abort();
-            tokio::time::sleep(lease * 2).await;
+            tokio::time::sleep(lease * 3).await;
             let taken = TargetLock::take(&store, &holder(3), lease * 100).await.unwrap();
             kept.release().await.unwrap();
             let (record, pin) = read(&store, KEY).await.unwrap().unwrap();

@@ -66,6 +66,39 @@ fn rooms_of(line: &str, known: &BTreeSet<&str>) -> Vec<String> {
     found
 }
 
+/// Whole files of tests, and what stands ready for them.
+fn is_test(file: &Path) -> bool {
+    let name = file.file_stem().unwrap().to_string_lossy();
+    let marks = ["test", "fixture", "sample", "suite"];
+    // The two of that name that are no suites are traits.
+    let contract = name == "contract" && file.ends_with("store/contract.rs");
+    contract
+        || marks.iter().any(|mark| name.contains(mark))
+        || file.components().any(|component| component.as_os_str() == "tests")
+}
+
+/// A file without what is compiled for tests only: from the attribute to the end of its item.
+fn without_tests(text: &str) -> String {
+    let mut lines = text.lines().peekable();
+    let mut kept = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
+        }
+        kept.push("");
+        let indent = line.len() - line.trim_start().len();
+        for of_item in lines.by_ref() {
+            kept.push("");
+            let at_its_level = of_item.len() - of_item.trim_start().len() == indent;
+            if at_its_level && of_item.ends_with([';', '}']) {
+                break;
+            }
+        }
+    }
+    kept.join("\n")
+}
+
 #[test]
 fn no_room_uses_one_that_the_table_does_not_allow() {
     let table = table();
@@ -79,12 +112,7 @@ fn no_room_uses_one_that_the_table_does_not_allow() {
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
             // Tests may look into other rooms.
-            let code = text.split("#[cfg(test)]").next().unwrap();
-            let is_test = ["test", "fixture", "sample", "suite", "contract"]
-                .iter()
-                .any(|mark| file.file_stem().unwrap().to_string_lossy().contains(mark))
-                || file.components().any(|c| c.as_os_str() == "tests");
-            let lines = if is_test { "" } else { code };
+            let lines = if is_test(&file) { String::new() } else { without_tests(&text) };
             for (number, line) in lines.lines().enumerate() {
                 for used in rooms_of(line, &known) {
                     if used != *room && !allowed.contains(&used) {
@@ -103,4 +131,16 @@ fn the_reader_of_uses_sees_lists_and_paths() {
     assert_eq!(rooms_of("use crate::{digest::Digest, store};", &known), ["digest", "store"]);
     assert_eq!(rooms_of("    x: crate::model::RunId,", &known), ["model"]);
     assert!(rooms_of("use crate::models::X;", &known).is_empty());
+}
+
+#[test]
+fn what_follows_a_test_is_read_again() {
+    let text =
+        "use a;\n#[cfg(test)]\nmod tests;\nuse b;\n#[cfg(test)]\nmod more {\n    use c;\n}\nuse d;";
+    let kept = without_tests(text);
+    assert_eq!(
+        kept.lines().filter(|l| !l.is_empty()).collect::<Vec<_>>(),
+        ["use a;", "use b;", "use d;"]
+    );
+    assert_eq!(kept.lines().count(), text.lines().count());
 }

@@ -1,11 +1,13 @@
 //! Kill -9 at any instant: what was acknowledged stays done, and `resume` comes to the same end.
 
+use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::bench::{Bench, erased, found};
+use crate::bench::{Bench, erased, find, found};
 
 /// What a receipt says that must not depend on interruptions.
 fn end(receipt: &Value) -> Vec<(Value, Value, Value)> {
@@ -56,8 +58,14 @@ fn killed_run(step: &str, states: &[&str]) -> (Bench, String) {
 fn killed_at(step: &str, states: &[&str]) {
     let (bench, run) = killed_run(step, states);
     let before = bench.json(&["status", &run]).expect(0).json();
+    // As if it had been killed while it fetched something.
+    let mut caches = Vec::new();
+    let environments = fs::read_dir(bench.path("state/environments")).unwrap();
+    caches.extend(environments.map(|entry| entry.unwrap().path().join("cache/staging-left")));
+    caches.iter().for_each(|cache| fs::create_dir_all(cache).unwrap());
     let resumed = bench.json(&["resume", &run]).expect(0).json()["predicate"].clone();
     assert_eq!(resumed["outcome"], "recovered", "{resumed:#}");
+    assert!(caches.iter().all(|cache| !cache.exists()), "what a killed run left is not cleared");
 
     // What was acknowledged before the kill was not done again.
     for step in before["steps"].as_array().unwrap().iter().filter(|s| s["state"] == "succeeded") {
@@ -109,6 +117,53 @@ fn an_interrupt_drains_and_can_be_resumed() {
         let run = bench.newest_run().unwrap();
         assert!(matches!(code, Some(0 | 130)), "{code:?}");
         (code == Some(130)).then_some((bench, run))
+    });
+    let resumed = bench.json(&["resume", &run]).expect(0).json();
+    assert_eq!(resumed["predicate"]["outcome"], "recovered");
+}
+
+/// The processes that one started, and that have not ended.
+fn children(parent: &str) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        let stat = fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
+        let after = stat.rsplit_once(") ")?.1;
+        let is_child = after.split(' ').nth(1)? == parent;
+        is_child.then(|| Pid::from_raw(name.parse().ok()?)).flatten()
+    });
+    processes.collect()
+}
+
+#[test]
+fn a_second_interrupt_does_not_wait_for_what_hangs() {
+    let (bench, run) = until_it_happens(|| {
+        let bench = Bench::new();
+        bench.seal();
+        bench.init();
+        let mut child = bench.start(&["restore", "plans/kansas.yaml", "--env", "dev"]);
+        assert!(wait_for(&bench, "rebuild/postgis/counties", &["running", "succeeded"]));
+        let mut found = Vec::new();
+        find(&bench.path("state"), "postmaster.pid", &mut found);
+        let file = fs::read_to_string(found.first()?).unwrap();
+        let servers = children(file.lines().next().unwrap());
+        let all = |signal| {
+            for pid in &servers {
+                let _already_ended = kill_process(*pid, signal);
+            }
+        };
+        all(Signal::STOP);
+        let ours = Pid::from_child(&child);
+        let _ended_before = kill_process(ours, Signal::INT);
+        sleep(Duration::from_secs(2));
+        // It waits for the database, unless it had come further than that.
+        let waits = child.try_wait().unwrap().is_none();
+        let _ended_before = kill_process(ours, Signal::INT);
+        if waits {
+            assert_eq!(child.wait().unwrap().code(), Some(130));
+        }
+        all(Signal::CONT);
+        let _already_ended = child.wait();
+        waits.then(|| bench.newest_run().unwrap()).map(|run| (bench, run))
     });
     let resumed = bench.json(&["resume", &run]).expect(0).json();
     assert_eq!(resumed["predicate"]["outcome"], "recovered");

@@ -141,6 +141,13 @@ fn the_record_of_a_restore_names_the_snapshot_its_head_and_what_was_lost() {
     assert_eq!(record["prev_hash"], sealed["ledger_head"]);
     assert_eq!(record["last_lost_head"], lost);
     assert_eq!(record["audit_ref"], receipt["audit_ref"]);
+    // It cites the receipt as it is stored, by its digest.
+    let run = receipt["run_id"].as_str().unwrap();
+    let stored = fs::read(bench.path(&format!("state/receipts/{run}.json"))).unwrap();
+    let digest = format!("blake3:{}", blake3::hash(&stored).to_hex());
+    assert_eq!(record["receipt_digest"], digest.as_str());
+    let refs = record["evidence_refs"].as_array().unwrap();
+    assert!(refs.contains(&json!(format!("doc://{digest}"))), "{record:#}");
 
     // What is on record does not stop the next run.
     let again = bench.receipt(0, &AUDIT);

@@ -166,3 +166,61 @@ fn a_rollback_of_one_job_takes_what_is_made_of_it_along_and_says_so() {
     assert!(with(&refused, "rolled-back").is_empty(), "{refused:#}");
     assert_eq!(pointers(), before);
 }
+
+/// Adds copies of jobs under new names; one of them is made of the places.
+fn new_jobs(bench: &Bench) {
+    let copy = |from: &str, to: &str, changes: &[(&str, &str)]| {
+        let text = fs::read_to_string(bench.path("rebuild").join(from)).unwrap();
+        let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        fs::write(bench.path("rebuild").join(to), text).unwrap();
+    };
+    let table =
+        [("name: postgis/places", "name: postgis/hamlets"), ("table: places", "table: hamlets")];
+    copy("postgis/places.yaml", "postgis/hamlets.yaml", &table);
+    let tiles = [("name: tiles/kansas", "name: tiles/second")];
+    copy("tiles/kansas.yaml", "tiles/second.yaml", &tiles);
+}
+
+#[test]
+fn what_was_first_live_with_what_goes_back_is_taken_down_and_can_come_again() {
+    let (bench, restored) = restored();
+    sorted(&bench);
+    new_jobs(&bench);
+    let rebuilt = bench.receipt(0, &["rebuild"]);
+    let new = ["postgis/hamlets", "tiles/second"];
+    for job in new {
+        assert_eq!(line(&rebuilt, job)["live"], true, "{rebuilt:#}");
+    }
+    let states = |job: &str| {
+        let all = bench.json(&[&["generations"][..], &PLAN].concat()).expect(0).json();
+        let jobs = all["jobs"].as_array().unwrap().iter();
+        let of = jobs.filter(|one| one["job"] == job).flat_map(|one| one["generations"].as_array());
+        let states: Vec<_> =
+            of.flatten().map(|one| one["state"].as_str().unwrap().to_owned()).collect();
+        states
+    };
+    // Alone it has nothing to go back to, and nothing is changed.
+    let dry = [&["rollback"][..], &PLAN, &["--only", "tiles/second", "--dry-run"]].concat();
+    let refused = bench.run(&dry).expect(1).stdout;
+    assert!(refused.contains("tiles/second has no former generation"), "{refused}");
+    bench.receipt(1, &["rollback", "--only", "tiles/second"]);
+    assert_eq!(states("tiles/second"), ["live"]);
+
+    let dry = bench.run(&[&["rollback"][..], &PLAN, &["--dry-run"]].concat()).expect(0).stdout;
+    assert!(dry.contains("goes back to nothing"), "{dry}");
+    let back = bench.run(&[&["rollback"][..], &PLAN].concat()).expect(0).stdout;
+    assert!(back.contains("2 of 4 projections live"), "{back}");
+    assert_eq!(back.matches("not live, as before").count(), 2, "{back}");
+    for job in new {
+        assert_eq!(states(job), ["former"]);
+    }
+    let again = bench.receipt(0, &["rollback"]);
+    for job in ["postgis/places", "tiles/kansas"].iter().chain(&new) {
+        assert_eq!(line(&again, job)["generation"], line(&rebuilt, job)["generation"], "{again:#}");
+        assert_eq!(line(&again, job)["live"], true);
+    }
+    assert_ne!(
+        line(&again, "postgis/places")["generation"],
+        line(&restored, "postgis/places")["generation"]
+    );
+}

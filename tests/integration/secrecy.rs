@@ -115,6 +115,9 @@ fn nothing_that_is_not_public_is_seen_in_a_whole_recovery() {
     clean_output("status", &bench.run(&["status", run]));
     clean_output("receipt", &bench.run(&["receipt", run]));
     clean_output("rehearse", &bench.run(&[&["rehearse"], &PLAN[..]].concat()));
+    let seen = bench.on_terminal(&[], &[&["rebuild"], &PLAN[..]].concat());
+    assert!(seen.screen.iter().any(|line| line.contains("nests_cast")), "{:#?}", seen.screen);
+    clean("the terminal", seen.screen.join("\n").as_bytes());
     clean_state(&bench);
 
     // What went to the public, and the ledger that cites it.

@@ -5,7 +5,7 @@ use super::steps::{Steps, id};
 use super::{approvals, commands, name, roots, select, shoots};
 use crate::digest::Digest;
 use crate::model::{DatasetVersionId, RunMode};
-use crate::plan::{Facts, LoadedPlan, Problem, RecoveryGraph, StepKind};
+use crate::plan::{Facts, Input, LoadedPlan, Problem, RecoveryGraph, StepKind};
 
 /// Makes the graph of a run out of a plan and the facts that were pinned for it. Pure: reads no
 /// file, no clock, no store.
@@ -17,6 +17,8 @@ pub(crate) fn compile(
     let environment = plan.environment(&facts.environment).map_err(|problem| vec![problem])?;
     let broken = |message: String| vec![Problem::of_file(&plan.file, message)];
     unambiguous(plan, facts)?;
+    select::are_known(plan, facts)?;
+    not_empty(plan, facts, mode)?;
     let jobs = match mode {
         // Nothing is built, so nothing is asked of datasets.
         RunMode::Rollback => resolve::without_inputs(plan),
@@ -68,6 +70,29 @@ pub(crate) fn compile(
 
 fn snapshot_of(facts: &Facts) -> Option<Digest> {
     facts.snapshot.as_ref().map(|snapshot| snapshot.digest)
+}
+
+/// Without any dataset each input of each job would be a problem of its own.
+fn not_empty(plan: &LoadedPlan, facts: &Facts, mode: RunMode) -> Result<(), Vec<Problem>> {
+    let inputs = plan.jobs.values().flat_map(|loaded| &loaded.job.spec.inputs);
+    let reads = inputs.clone().any(|input| matches!(input, Input::Dataset { .. }));
+    if mode == RunMode::Rollback || !facts.versions.is_empty() || !reads {
+        return Ok(());
+    }
+    let (message, hint) = match mode {
+        RunMode::Rebuild => (
+            format!(
+                "no version of any dataset is in the canonical store of `{}`",
+                facts.environment
+            ),
+            "bring it back with `coppice restore`; if it is not lost, look at the store's url",
+        ),
+        _ => (
+            "no version of any dataset is in the snapshot".to_owned(),
+            "see whether the right store was sealed: `coppice snapshots`; or name another with --snapshot",
+        ),
+    };
+    Err(vec![Problem::of_file(&plan.file, message).hint(hint.to_owned())])
 }
 
 /// A version id is the name of a gate; two datasets that share one could open each other's.

@@ -5,13 +5,8 @@ use crate::model::{JobId, RunMode};
 use crate::plan::hint::did_you_mean;
 use crate::plan::{Facts, LoadedPlan, Problem};
 
-/// The jobs that a run takes, dependencies first.
-pub(super) fn jobs(
-    plan: &LoadedPlan,
-    all: Vec<ResolvedJob>,
-    facts: &Facts,
-    mode: RunMode,
-) -> Result<Vec<ResolvedJob>, Vec<Problem>> {
+/// Refuses jobs that were asked for and that the plan does not have.
+pub(super) fn are_known(plan: &LoadedPlan, facts: &Facts) -> Result<(), Vec<Problem>> {
     let unknown = facts.only.iter().filter(|id| !plan.jobs.contains_key(id));
     let problems: Vec<_> = unknown
         .map(|id| {
@@ -19,9 +14,16 @@ pub(super) fn jobs(
             Problem::of_file(&plan.file, format!("no job named `{id}`")).hint(hint)
         })
         .collect();
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The jobs that a run takes, dependencies first.
+pub(super) fn jobs(
+    plan: &LoadedPlan,
+    all: Vec<ResolvedJob>,
+    facts: &Facts,
+    mode: RunMode,
+) -> Result<Vec<ResolvedJob>, Vec<Problem>> {
     let asked = |id: &JobId| facts.only.is_empty() || facts.only.contains(id);
     let mut taken: BTreeSet<JobId> = BTreeSet::new();
     loop {

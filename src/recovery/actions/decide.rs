@@ -137,21 +137,14 @@ impl Decide {
             [] => last_set(found),
             asked => together(asked, found)?,
         };
+        nothing_to_go_back_to(&self.params.asked, &found)?;
         let (mut set, mut denied) = (Vec::new(), Vec::new());
         for (candidate, from, last) in found {
-            let Some(to) = last.and_then(|last| last.former) else {
-                return Err(Failure::permanent(
-                    Code::StepFailed,
-                    format!("{} has no former generation to go back to", candidate.job),
-                )
-                .hint(
-                    "nothing was changed; if the others do not need it, leave it out with --only of \
-                     them; else go forward: put the plan and jobs back as they were, then `coppice \
-                     rebuild`",
-                ));
-            };
-            denied.extend(rollback::denied(&self.world, &self.params, candidate, to).await?);
-            set.push(change(candidate, from, Some(to)));
+            let to = last.and_then(|last| last.former);
+            if let Some(to) = to {
+                denied.extend(rollback::denied(&self.world, &self.params, candidate, to).await?);
+            }
+            set.push(change(candidate, from, to));
         }
         if denied.is_empty() { Ok(set) } else { Err(rollback::refused(denied)) }
     }
@@ -204,6 +197,28 @@ fn together<'a>(asked: &[JobId], found: Vec<Found<'a>>) -> Result<Vec<Found<'a>>
         }
     }
     Ok(taken)
+}
+
+/// A job that went live for the first time, together with what goes back, is not live afterwards: it
+/// was not before. But a rollback that would only take away is no way back.
+fn nothing_to_go_back_to(asked: &[JobId], found: &[Found<'_>]) -> Result<(), Failure> {
+    let has_former = |one: &&Found<'_>| one.2.as_ref().is_some_and(|last| last.former.is_some());
+    let wanted = |one: &&Found<'_>| asked.contains(&one.0.job);
+    let new = found.iter().find(|one| wanted(one) && !has_former(one));
+    let new =
+        new.or_else(|| if found.iter().any(|one| has_former(&one)) { None } else { found.first() });
+    let message = match new {
+        Some((candidate, ..)) => {
+            format!("{} has no former generation to go back to", candidate.job)
+        }
+        None if found.is_empty() => {
+            "no projection has a former generation to go back to".to_owned()
+        }
+        None => return Ok(()),
+    };
+    let hint = "nothing was changed; `coppice generations` shows what there is to go back to; else \
+                go forward: put the plan and jobs back as they were, then `coppice rebuild`";
+    Err(Failure::permanent(Code::StepFailed, message).hint(hint))
 }
 
 fn apart(job: &JobId, need: &JobId) -> Failure {

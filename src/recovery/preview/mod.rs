@@ -22,6 +22,14 @@ pub(crate) struct Foresight {
     pub(crate) last: Option<Former>,
 }
 
+impl Foresight {
+    /// Whether something that is known already is in the way of a step.
+    pub(crate) fn is_blocked(&self) -> bool {
+        let steps = self.graph.steps.iter();
+        steps.filter_map(|step| self.previews.get(&step.id)).any(|one| one.blocked.is_some())
+    }
+}
+
 /// Looks at what a prepared run would do; writes nothing to any target.
 pub(crate) async fn foresee(prepared: &Prepared) -> Result<Foresight, Failure> {
     let world = &prepared.world;
