@@ -12,7 +12,10 @@ use super::exit::Exit;
 use crate::access::Redactor;
 use crate::model::{Code, Failure, Redact, Touched};
 use crate::plan::Problem;
-use crate::report::{counted, fit};
+use crate::report::{counted, fit, fit_to};
+
+/// The columns that are left beside what a diagnostic puts before its lines.
+const BESIDE: usize = 70;
 
 /// Why a command gave no result.
 #[derive(Debug)]
@@ -36,6 +39,15 @@ impl From<Vec<Problem>> for Trouble {
 }
 
 impl Trouble {
+    /// The code, and what happened, in a line.
+    pub(crate) fn told(&self) -> (String, String) {
+        let failure = match self {
+            Self::Failure(failure) => failure.clone(),
+            Self::Problems(problems) => Problem::failure(problems),
+        };
+        (failure.code.name().to_owned(), failure.to_string())
+    }
+
     /// The exit code of a command that ended so.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -96,10 +108,10 @@ pub(crate) fn trouble(format: Format, redactor: &Redactor, trouble: &Trouble) {
         return;
     }
     match &shown {
-        Trouble::Failure(failure) => note(&render(&Shown::of(failure))),
+        Trouble::Failure(failure) => note(&render(&Shown::of(failure), false)),
         Trouble::Problems(problems) => {
             for problem in problems {
-                note(&render(problem));
+                note(&render(problem, true));
             }
             if problems.len() > 1 {
                 note(&format!("{} problems; nothing was done", problems.len()));
@@ -159,13 +171,15 @@ fn problems_json(problems: &[Problem]) -> serde_json::Value {
     }})
 }
 
-fn render(diagnostic: &dyn Diagnostic) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::stderr().is_terminal();
+fn render(diagnostic: &dyn Diagnostic, wrapped: bool) -> String {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = no_color || !std::io::stderr().is_terminal();
     let theme = if plain { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::unicode() };
     let mut text = String::new();
     // Run ids and paths stay whole: they are there to be copied.
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(80)
+        .with_wrap_lines(wrapped)
         .with_break_words(false)
         .with_word_separator(WordSeparator::AsciiSpace)
         .with_word_splitter(WordSplitter::NoHyphenation);
@@ -186,13 +200,15 @@ struct Shown {
 
 impl Shown {
     fn of(failure: &Failure) -> Self {
+        // Broken into lines here: a command to copy stays whole.
+        let fit = |text: &String| fit_to(text, BESIDE, 0);
         let cause = failure.causes.iter().rev().fold(None, |inner, cause| {
-            Some(Box::new(Self { message: cause.clone(), code: None, hint: None, cause: inner }))
+            Some(Box::new(Self { message: fit(cause), code: None, hint: None, cause: inner }))
         });
         Self {
-            message: failure.message.clone(),
+            message: fit(&failure.message),
             code: Some(failure.code.name()),
-            hint: failure.hint.clone(),
+            hint: failure.hint.as_ref().map(fit),
             cause,
         }
     }

@@ -34,7 +34,7 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
         return promote(global, args).await;
     }
     let state = state(global)?;
-    let mut request = request(global, RunMode::Rehearse, &args.env, &args.run, &state)?;
+    let mut request = begin(global, RunMode::Rehearse, &args.env, &args.run, &state).await?;
     request.accept.clone_from(&args.waive.accept);
     request.keep = args.keep;
     request.snapshot.clone_from(&args.snapshot);
@@ -49,7 +49,7 @@ pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exi
 /// `coppice rehearse --promote`: a restore that takes over from a rehearsal.
 async fn promote(global: &Global, args: &RehearseArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(global, RunMode::Restore, &args.env, &args.run, &state)?;
+    let mut request = begin(global, RunMode::Restore, &args.env, &args.run, &state).await?;
     let PromoteArgs { promote, no_rebuild, existing: kept, incident_at } = &args.promote;
     request.promote = promote.map(|run| Promote { run, rebuild: !no_rebuild });
     request.existing = kept.map(existing);
@@ -71,7 +71,7 @@ fn existing(existing: ExistingArg) -> Existing {
 /// `coppice restore`.
 pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(global, RunMode::Restore, &args.env, &args.run, &state)?;
+    let mut request = begin(global, RunMode::Restore, &args.env, &args.run, &state).await?;
     request.accept.clone_from(&args.waive.accept);
     request.snapshot.clone_from(&args.snapshot);
     request.as_of = args.as_of;
@@ -91,7 +91,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit,
 /// `coppice rebuild`.
 pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(global, RunMode::Rebuild, &args.env, &args.run, &state)?;
+    let mut request = begin(global, RunMode::Rebuild, &args.env, &args.run, &state).await?;
     request.accept.clone_from(&args.waive.accept);
     request.only.clone_from(&args.only);
     request.reprove = args.reprove;
@@ -114,7 +114,7 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
 /// `coppice rollback`.
 pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut request = request(global, RunMode::Rollback, &args.env, &args.run, &state)?;
+    let mut request = begin(global, RunMode::Rollback, &args.env, &args.run, &state).await?;
     request.only.clone_from(&args.only);
     if args.dry_run {
         return plan::show(global, &state, request).await;
@@ -137,8 +137,10 @@ pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Result<Exit, T
     let told = Told {
         args: args.report.clone(),
         plan: setting.plan_name,
+        file: setting.plan,
         environment: setting.name,
         mode: setting.mode,
+        redactor: global.redactor.clone(),
     };
     told.check()?;
     let quiet = args.report.quiet;
@@ -149,7 +151,8 @@ pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Result<Exit, T
         Ok(run) => conclude(global, &state, &run, quiet),
         Err(failure) => Err(failure.into()),
     };
-    told.tell(&state, &ended).await;
+    let seen = ended.as_ref().map(|(exit, receipt)| (*exit, receipt.as_ref()));
+    told.tell(&state, seen).await;
     Ok(ended?.0)
 }
 
@@ -189,6 +192,30 @@ pub(super) fn request(
     })
 }
 
+/// The same for a run, which is told too when its plan cannot be read: files that stand still look
+/// good.
+async fn begin(
+    global: &Global,
+    mode: RunMode,
+    env: &args::EnvArgs,
+    run: &RunArgs,
+    state: &State,
+) -> Result<Request, Trouble> {
+    let tried = request(global, mode, env, run, state);
+    if let Err(trouble) = &tried {
+        let told = Told {
+            args: run.report.clone(),
+            plan: env.plan.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            file: absolute(&env.plan),
+            environment: env.env.clone().unwrap_or_default(),
+            mode,
+            redactor: global.redactor.clone(),
+        };
+        told.tell(state, Err(trouble)).await;
+    }
+    tried
+}
+
 fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -212,13 +239,16 @@ async fn go(
     let told = Told {
         args: args.report.clone(),
         plan: request.plan.plan.metadata.name.clone(),
+        file: request.file.clone(),
         environment: request.env.clone(),
         mode: request.mode,
+        redactor: global.redactor.clone(),
     };
     told.check()?;
     confirm::ask(&mut request)?;
     let ended = Box::pin(drive(global, state, request, args, extra)).await;
-    told.tell(state, &ended).await;
+    let seen = ended.as_ref().map(|(exit, receipt)| (*exit, receipt.as_ref()));
+    told.tell(state, seen).await;
     Ok(ended?.0)
 }
 

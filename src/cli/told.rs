@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::Utc;
 
@@ -9,17 +10,24 @@ use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::report_args::ReportArgs;
 use super::state::State;
-use crate::journal::RunSummary;
-use crate::model::{Code, Failure, Outcome, RunMode};
+use crate::access::Redactor;
+use crate::model::{Code, Failure, Redact, RunMode};
 use crate::receipt::Receipt;
-use crate::report::{self, Ran};
+use crate::recovery;
+use crate::report::{self, Ran, Unbegun};
+
+/// How a run ended, as far as it came.
+type Ended<'a> = Result<(Exit, Option<&'a Receipt>), &'a Trouble>;
 
 /// What is told of a run, and where.
 pub(super) struct Told {
     pub(super) args: ReportArgs,
+    /// The plan's name; of one that cannot be read, that of its file.
     pub(super) plan: String,
+    pub(super) file: PathBuf,
     pub(super) environment: String,
     pub(super) mode: RunMode,
+    pub(super) redactor: Arc<Redactor>,
 }
 
 impl Told {
@@ -37,53 +45,55 @@ impl Told {
     }
 
     /// Writes what was asked for. What the run came to counts more than who hears of it.
-    pub(super) async fn tell(
-        &self,
-        state: &State,
-        ended: &Result<(Exit, Option<Receipt>), Trouble>,
-    ) {
+    pub(super) async fn tell(&self, state: &State, ended: Ended<'_>) {
         if let Err(failure) = self.write(state, ended).await {
             output::note(&format!("{}; the run itself: see below", failure.message));
         }
     }
 
     /// A failed command is told too: metrics that stand still look good.
-    async fn write(
-        &self,
-        state: &State,
-        ended: &Result<(Exit, Option<Receipt>), Trouble>,
-    ) -> Result<(), Failure> {
+    async fn write(&self, state: &State, ended: Ended<'_>) -> Result<(), Failure> {
         let (exit, receipt) = match ended {
-            Ok((exit, receipt)) => (*exit, receipt.as_ref()),
+            Ok(ended) => ended,
             Err(trouble) => (trouble.exit(), None),
         };
         if let Some(path) = &self.args.textfile {
-            let runs = state.journal().await?.runs().await?;
+            let journal = state.journal().await?;
+            let (file, environment) = (&self.file, &self.environment);
+            let last_success =
+                recovery::last_success(&*journal, file, environment, self.mode).await?;
             let ran = Ran {
                 plan: &self.plan,
                 environment: &self.environment,
                 mode: self.mode,
                 at: Utc::now(),
                 exit_code: exit as u8,
-                last_success: self.last_success(&runs),
+                last_success,
             };
             let text = report::textfile(&ran, receipt).map_err(|e| cannot(path).because(&e))?;
             write(path, &text)?;
         }
-        if let (Some(path), Some(receipt)) = (&self.args.junit, receipt) {
-            let text = report::junit(receipt).map_err(|e| cannot(path).because(&e))?;
-            write(path, text.as_bytes())?;
+        if let Some(path) = &self.args.junit {
+            let text = match (receipt, ended) {
+                (Some(receipt), _) => report::junit(receipt),
+                (None, ended) => report::junit_unbegun(&self.unbegun(ended)),
+            };
+            write(path, text.map_err(|e| cannot(path).because(&e))?.as_bytes())?;
         }
         Ok(())
     }
 
-    fn last_success(&self, runs: &[RunSummary]) -> Option<chrono::DateTime<Utc>> {
-        let good = runs.iter().filter(|run| {
-            run.outcome == Some(Outcome::Recovered)
-                && run.mode == self.mode
-                && run.environment == self.environment
-        });
-        good.filter_map(|run| run.finished_at).max()
+    /// What is told of a run that has no receipt: a former file must not speak for it.
+    fn unbegun(&self, ended: Ended<'_>) -> Unbegun {
+        let trouble = match ended {
+            Ok((Exit::Done, _)) => None,
+            Ok(_) => Some(("gate-shut".to_owned(), "it waits for an approval".to_owned())),
+            Err(trouble) => {
+                let (code, message) = trouble.told();
+                Some((code, self.redactor.text(&message)))
+            }
+        };
+        Unbegun { mode: self.mode, environment: self.environment.clone(), trouble }
     }
 }
 

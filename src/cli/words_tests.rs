@@ -43,7 +43,10 @@ fn parses(place: &str, line: &str) {
         "RUN" => RUN.to_owned(),
         _ => word,
     });
-    if let Err(error) = Cli::try_parse_from(words) {
+    // Help and version are told as errors that are none.
+    if let Err(error) = Cli::try_parse_from(words)
+        && error.use_stderr()
+    {
         panic!("{place}: `{line}`: {error}");
     }
 }
@@ -63,20 +66,49 @@ fn every_command_has_an_example_that_can_be_typed() {
     }
 }
 
+/// Whether a line has the five fields of a time before its command, as in a crontab.
+fn has_time(line: &str) -> bool {
+    let fields: Vec<_> = line.split_whitespace().take(5).collect();
+    let digits = |field: &&str| field.starts_with(|c: char| c == '*' || c.is_ascii_digit());
+    let field = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-".contains(c));
+    fields.len() == 5 && fields[..3].iter().all(digits) && fields[3..].iter().all(field)
+}
+
+/// Refuses what cron does not do: go on with a line after a `\`, and hand a `%` to the command.
+fn cron_reads(place: &str, text: &str) {
+    let mut inside = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+        } else if inside && has_time(line) && line.contains("coppice ") {
+            let goes_on = line.trim_end().ends_with('\\');
+            assert!(!goes_on, "{place}: cron ends an entry with its line, write it on one: {line}");
+            let cut = line.replace("\\%", "").contains('%');
+            assert!(!cut, "{place}: cron cuts a command at a `%`, write `\\%`: {line}");
+        }
+    }
+}
+
 #[test]
 fn every_command_in_the_docs_can_be_typed() {
     let mut seen = 0;
     for (name, text) in pages() {
+        cron_reads(&name, &text);
         let text = text.replace("\\\n", " ");
         let mut inside = false;
         for line in text.lines() {
             if line.starts_with("```") {
                 inside = !inside;
             } else if let Some(at) = line.find("coppice ").filter(|_| inside) {
-                // A cron line has its time before it; a line of output is none.
-                let time = line[..at].split_whitespace().all(|word| word.len() <= 2);
-                let rest = line[at..].split(" #").next().unwrap_or_default();
-                if time {
+                // A line of a crontab has its time before it, one of a unit its key; a line of
+                // output is none.
+                let before = line[..at].trim();
+                let unit = before.starts_with("ExecStart=");
+                let mut rest = &line[at..];
+                for end in [" #", " > ", " | "] {
+                    rest = rest.split(end).next().unwrap_or_default();
+                }
+                if before.is_empty() || has_time(line) || unit {
                     parses(&name, rest.trim());
                     seen += 1;
                 }
@@ -84,6 +116,12 @@ fn every_command_in_the_docs_can_be_typed() {
         }
     }
     assert!(seen > 20, "{seen}");
+}
+
+#[test]
+#[should_panic(expected = "cron ends an entry with its line")]
+fn an_entry_of_a_crontab_that_goes_on_is_refused() {
+    cron_reads("page", "```\n*/5 3 * * mon coppice rehearse plan.yaml \\\n  --env dev\n```\n");
 }
 
 #[test]

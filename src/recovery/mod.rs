@@ -48,7 +48,7 @@ pub(crate) use governance::Governance;
 pub(crate) use outputs::{GateOutput, LedgerOutput, PinnedShard, RestoredLedger, VerifiedOutput};
 pub(crate) use params::{decided, params};
 pub(crate) use places::zones_of;
-pub(crate) use preview::{Foresight, Former, foresee};
+pub(crate) use preview::{Foresight, Former, foresee, last_success};
 pub(crate) use promote::{Promote, told as promotion_told};
 pub(crate) use readiness::{Changed, Last, Level, Probe, last_path, probe};
 pub(crate) use receipts::{receipt_path, stored as stored_receipt, unhash};

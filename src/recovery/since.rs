@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::preview::is_of_plan;
 use super::request::{self, Refusal, Request};
 use super::world::World;
 use super::{drift, editions, survey};
@@ -111,7 +112,16 @@ async fn runs(world: &World, request: &Request, since: &Since) -> Result<Vec<Run
         runs.retain(recovered);
     }
     runs.truncate(MOST);
-    Ok(runs)
+    // Environments of two plans may have one name. The one that was named is taken at its word.
+    let mut of_plan = Vec::new();
+    for (index, run) in runs.into_iter().enumerate() {
+        let named = index == 0 && matches!(since, Since::Named(_));
+        let journal = &*world.journal;
+        if named || is_of_plan(journal, &info(world, run.run).await?, &request.file).await? {
+            of_plan.push(run);
+        }
+    }
+    Ok(of_plan)
 }
 
 fn recovered(run: &RunSummary) -> bool {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::model::RunMode;
 use crate::receipt::{GateLine, Predicate, ProjectionLine, ProjectionOutcome, Receipt, StepLine};
 
 /// Gates, steps and projections as the cases of three suites. What was held back is skipped, with
@@ -16,6 +17,34 @@ pub(crate) fn junit(receipt: &Receipt) -> Result<String, quick_junit::SerializeE
     report.add_test_suite(suite("steps", predicate, predicate.steps.iter().map(step)));
     let projections = predicate.projections.iter().map(projection);
     report.add_test_suite(suite("projections", predicate, projections));
+    report.to_string()
+}
+
+/// A run without a receipt: it did not begin, waits, or had nothing to do.
+pub(crate) struct Unbegun {
+    /// What it was for.
+    pub(crate) mode: RunMode,
+    /// The environment.
+    pub(crate) environment: String,
+    /// The code of what stopped it, and what happened; none: there was nothing to do.
+    pub(crate) trouble: Option<(String, String)>,
+}
+
+/// Such a run as one case.
+pub(crate) fn junit_unbegun(unbegun: &Unbegun) -> Result<String, quick_junit::SerializeError> {
+    let Unbegun { mode, environment, trouble } = unbegun;
+    let status = match trouble {
+        None => TestCaseStatus::success(),
+        Some((code, message)) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_type(code).set_message(message);
+            status
+        }
+    };
+    let mut report = Report::new(format!("coppice {mode} {environment}"));
+    let mut suite = TestSuite::new("run");
+    suite.add_test_case(case("run", "begin", status));
+    report.add_test_suite(suite);
     report.to_string()
 }
 

@@ -20,8 +20,8 @@ pub(crate) fn one_line(receipt: &Receipt) -> String {
     for (name, actual, target) in measured {
         objective(&mut line, name, actual, target);
     }
-    let live = predicate.projections.iter().filter(|line| line.is_right() && line.live);
-    let count = live.count();
+    let shown = predicate.projections.iter().filter(|job| job.is_right() && job.live);
+    let count = shown.count();
     let _infallible = write!(line, "; {count} of {} projections live", predicate.projections.len());
     let blocking = predicate.findings.iter().filter(|finding| finding.blocks()).count();
     let warning = predicate.findings.len() - blocking;

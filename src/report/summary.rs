@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::words::{self, WIDTH, count, counted, wrap};
+use super::words::{self, count, counted, fit};
 use crate::model::{Finding, FindingName, Outcome, RunMode, size};
 use crate::receipt::{GateLine, Objectives, Predicate, ProjectionLine, Receipt, StepLine};
 
@@ -38,9 +38,7 @@ struct Text(String);
 
 impl Text {
     fn line(&mut self, line: &str) {
-        for line in wrap(line, WIDTH) {
-            self.line_uncut(&line);
-        }
+        self.line_uncut(&fit(line));
     }
 
     fn line_uncut(&mut self, line: &str) {

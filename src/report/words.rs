@@ -70,7 +70,11 @@ pub(super) fn mode(mode: RunMode) -> &'static str {
 /// Breaks a line at spaces to a width in columns; what follows is indented by four more. A word
 /// that is too long by itself stays whole, so that it can be copied.
 pub(crate) fn wrap(line: &str, width: usize) -> Vec<String> {
-    let indent = " ".repeat(line.len() - line.trim_start().len() + 4);
+    hung(line, width, 4)
+}
+
+fn hung(line: &str, width: usize, hang: usize) -> Vec<String> {
+    let indent = " ".repeat(line.len() - line.trim_start().len() + hang);
     let options = Options::new(width)
         .subsequent_indent(&indent)
         .break_words(false)
@@ -83,23 +87,41 @@ pub(crate) fn wrap(line: &str, width: usize) -> Vec<String> {
 /// A text in which no line is wider than a terminal, except for a word that is by itself. A command
 /// to copy is not broken: it gets a line of its own.
 pub(crate) fn fit(text: &str) -> String {
-    text.lines().flat_map(fit_line).collect::<Vec<_>>().join("\n")
+    fit_to(text, WIDTH, 4)
 }
 
-fn fit_line(line: &str) -> Vec<String> {
-    if line.chars().count() <= WIDTH {
+/// The same to a width in columns; what follows in a line is indented by `hang` more.
+pub(crate) fn fit_to(text: &str, width: usize, hang: usize) -> String {
+    text.lines().flat_map(|line| fit_line(line, width, hang)).collect::<Vec<_>>().join("\n")
+}
+
+fn fit_line(line: &str, width: usize, hang: usize) -> Vec<String> {
+    if line.chars().count() <= width {
         return vec![line.to_owned()];
     }
-    let Some((words, command)) = line.split_once(": coppice ") else {
-        let lines = wrap(line, WIDTH);
+    let Some((words, command, rest)) = command_in(line) else {
+        let lines = hung(line, width, hang);
         // A digest or path that is too long by itself is better beside what it is of.
-        let fits = lines.iter().all(|line| line.chars().count() <= WIDTH);
+        let fits = lines.iter().all(|line| line.chars().count() <= width);
         return if fits { lines } else { vec![line.to_owned()] };
     };
-    let indent = line.len() - line.trim_start().len() + 4;
-    let mut lines = wrap(&format!("{words}:"), WIDTH);
-    lines.push(format!("{}coppice {command}", " ".repeat(indent)));
+    let indent = " ".repeat(line.len() - line.trim_start().len());
+    let mut lines = hung(words, width, hang);
+    lines.push(format!("{indent}    {command}"));
+    if !rest.is_empty() {
+        lines.extend(fit_line(&format!("{indent}{rest}"), width, hang));
+    }
     lines
+}
+
+/// A command, or arguments of one, that a line ends with or that stand before a semicolon; the words
+/// before it end with their colon.
+fn command_in(line: &str) -> Option<(&str, &str, &str)> {
+    let marks = [": coppice ", ": --accept "];
+    let at = marks.iter().filter_map(|mark| line.find(mark)).min()?;
+    let (words, command) = line.split_at(at + 1);
+    let (command, rest) = command.split_once("; ").unwrap_or((command, ""));
+    Some((words, command.trim(), rest))
 }
 
 #[cfg(test)]

@@ -10,6 +10,11 @@ use crate::bench::Bench;
 
 /// A restore of a plan that asks for approval of its decision, waiting for it.
 fn waiting() -> (Bench, String) {
+    waiting_behind(|_| {})
+}
+
+/// The same where something is in the way.
+fn waiting_behind(obstacle: impl Fn(&Bench)) -> (Bench, String) {
     let bench = Bench::new();
     let plan = bench.path("plans/kansas.yaml");
     let text = fs::read_to_string(&plan).unwrap();
@@ -17,6 +22,7 @@ fn waiting() -> (Bench, String) {
     fs::write(&plan, text.replacen("rehearse_every: 90d", asks, 1)).unwrap();
     bench.seal();
     bench.init();
+    obstacle(&bench);
     let args = ["restore", "plans/kansas.yaml", "--env", "dev", "--actor", "kim"];
     let ended = bench.json(&args).expect(4).json();
     let run = bench.newest_run().unwrap();
@@ -96,6 +102,34 @@ fn an_approval_a_pause_and_a_skip_reach_the_run_and_its_receipt() {
     let live = receipt["projections"].as_array().unwrap().iter();
     assert!(live.clone().all(|p| p["live"] == true), "{receipt:#}");
     say(&["pause", &run]).expect(2);
+}
+
+#[test]
+fn what_failed_is_tried_again_once_it_is_mended() {
+    let way = |bench: &Bench| bench.path(".coppice/dev/projections/generations/graph");
+    let (bench, run) = waiting_behind(|bench| {
+        // No folder can be made where a file is.
+        fs::create_dir_all(way(bench).parent().unwrap()).unwrap();
+        fs::write(way(bench), "").unwrap();
+    });
+    let failed = bench.run(&["status", &run]).expect(0).stdout;
+    assert!(failed.contains("1 failed"), "{failed}");
+    assert!(failed.contains("rebuild/graph/kansas"), "{failed}");
+    fs::remove_file(way(&bench)).unwrap();
+    let say = |args: &[&str]| bench.json(&[args, &["--reason", "disk mended"]].concat());
+    say(&["retry", &run, "rebuild/graph/kansas"]).expect(0);
+    say(&["approve", &run, "cutover/decide", "--actor", "lee"]).expect(0);
+    let receipt = bench.json(&["resume", &run]).expect(0).json()["predicate"].clone();
+    assert_eq!(receipt["outcome"], "recovered", "{receipt:#}");
+    let graph = receipt["projections"].as_array().unwrap().iter();
+    let graph = graph.clone().find(|line| line["job"] == "graph/kansas").unwrap();
+    assert_eq!((&graph["proven"], &graph["live"]), (&true.into(), &true.into()), "{graph:#}");
+    let retry = receipt["interventions"].as_array().unwrap().iter();
+    let retry = retry.clone().find(|one| one["kind"] == "retry").expect("no retry in the receipt");
+    assert_eq!(
+        (&retry["step"], &retry["reason"]),
+        (&"rebuild/graph/kansas".into(), &"disk mended".into())
+    );
 }
 
 #[test]

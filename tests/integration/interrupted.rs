@@ -144,7 +144,7 @@ fn a_second_interrupt_does_not_wait_for_what_hangs() {
         assert!(wait_for(&bench, "rebuild/postgis/counties", &["running", "succeeded"]));
         let mut found = Vec::new();
         find(&bench.path("state"), "postmaster.pid", &mut found);
-        let file = fs::read_to_string(found.first()?).unwrap();
+        let file = fs::read_to_string(found.first().expect("no private cluster")).unwrap();
         let servers = children(file.lines().next().unwrap());
         let all = |signal| {
             for pid in &servers {

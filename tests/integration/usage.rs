@@ -90,10 +90,15 @@ fn a_readiness_check_changes_nothing_and_fails_closed() {
         probes.iter().find(|probe| probe["id"] == id).unwrap_or(&Value::Null).clone()
     };
     let first = bench.json(&check).expect(1).json();
+    let unmarked = ["marker canonical", "marker projections", "rehearsal"];
+    let absent = ["store canonical", "store projections"];
+    let no_backup = ["forecast", "snapshot", "store backup"];
+    assert_eq!(failing(&first), sorted(&[&unmarked[..], &absent, &no_backup]));
     assert_eq!(first["last_checked_at"], Value::Null);
     assert!(!bench.path(".coppice").exists(), "a check made a target");
     bench.seal();
-    bench.json(&check).expect(1);
+    let sealed = bench.json(&check).expect(1).json();
+    assert_eq!(failing(&sealed), sorted(&[&unmarked[..], &absent]));
     bench.init();
     bench.receipt(0, &["rehearse"]);
     let before = files(&bench.path(".coppice"));
@@ -110,6 +115,11 @@ fn a_readiness_check_changes_nothing_and_fails_closed() {
     let changed = ready["changes"].as_array().unwrap();
     assert!(changed.iter().any(|one| one["id"] == "rehearsal"), "{ready:#}");
 
+    // Of another plan, whose environment has the same name, nothing was rehearsed.
+    fs::copy(bench.path("plans/kansas.yaml"), bench.path("plans/other.yaml")).unwrap();
+    let other = bench.json(&["check", "plans/other.yaml", "--env", "dev"]).expect(1).json();
+    assert_eq!(failing(&other), ["rehearsal"], "{other:#}");
+
     // What a run of another machine holds, and a state directory that is none.
     let until = "2999-01-01T00:00:00Z";
     let lock = serde_json::json!({
@@ -120,6 +130,7 @@ fn a_readiness_check_changes_nothing_and_fails_closed() {
     let path = bench.path(".coppice/dev/canonical/.coppice/lock.json");
     std::fs::write(&path, lock.to_string()).unwrap();
     let held = bench.json(&check).expect(1).json();
+    assert_eq!(failing(&held), ["locks"]);
     let locks = probe(&held, "locks");
     assert!(locks["seen"].as_str().unwrap().contains("run 019b0000"), "{locks}");
     assert!(locks["seen"].as_str().unwrap().contains("since 2026-01-01T00:00:00Z"), "{locks}");
@@ -131,8 +142,64 @@ fn a_readiness_check_changes_nothing_and_fails_closed() {
     std::fs::remove_dir_all(bench.path("state")).unwrap();
     std::fs::write(bench.path("state"), "").unwrap();
     let blind = bench.json(&check).expect(1).json();
-    assert_eq!(probe(&blind, "state")["ok"], false, "{blind:#}");
+    assert_eq!(failing(&blind), ["rehearsal", "state"], "{blind:#}");
     assert_eq!(probe(&blind, "snapshot")["ok"], true, "{blind:#}");
+}
+
+#[test]
+fn commands_around_a_recovery_that_could_not_run_are_found_before_it() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap();
+    let start = "      rehearse_every: 90d\n";
+    assert!(text.contains(start));
+    let with = |freeze: &str| {
+        let commands = format!(
+            "      freeze: [{{ name: writers, program: {freeze}, \
+             env: {{ KEY: {{ secret: 'env:COPPICE_TEST_NOT_SET' }} }} }}]\n      \
+             enable: [{{ name: readers, program: coppice-no-such-program }}]\n"
+        );
+        // Nothing was rehearsed here.
+        fs::write(&plan, text.replacen(start, &commands, 1)).unwrap();
+        bench.json(&["check", "plans/kansas.yaml", "--env", "dev"]).expect(1).json()
+    };
+    let seen = |check: &Value, id: &str| {
+        let mut probes = check["probes"].as_array().unwrap().iter();
+        probes.find(|probe| probe["id"] == id).unwrap()["seen"].as_str().unwrap().to_owned()
+    };
+    let check = with("./freeze.sh");
+    assert_eq!(failing(&check), ["credentials", "programs"], "{check:#}");
+    assert!(seen(&check, "credentials").contains("env:COPPICE_TEST_NOT_SET"), "{check:#}");
+    let programs = seen(&check, "programs");
+    assert!(programs.contains("freeze/writers: the program "), "{programs}");
+    assert!(programs.contains("freeze.sh is no file"), "{programs}");
+    assert!(programs.contains("enable/readers: the program `coppice-no-such"), "{programs}");
+    // The plan itself is there, and is no program.
+    let programs = seen(&with("./kansas.yaml"), "programs");
+    assert!(programs.contains("kansas.yaml may not be run"), "{programs}");
+}
+
+/// The probes that failed, sorted; a place by its last name.
+fn failing(check: &Value) -> Vec<String> {
+    let probes = check["probes"].as_array().unwrap().iter();
+    let failing = probes.filter(|probe| probe["ok"] == false).map(|probe| {
+        let id = probe["id"].as_str().unwrap().trim_end_matches('/');
+        match id.split_once(' ') {
+            Some((what, place)) => format!("{what} {}", place.rsplit('/').next().unwrap()),
+            None => id.to_owned(),
+        }
+    });
+    let mut failing: Vec<_> = failing.collect();
+    failing.sort();
+    failing
+}
+
+fn sorted(ids: &[&[&str]]) -> Vec<String> {
+    let mut ids: Vec<_> = ids.concat().into_iter().map(str::to_owned).collect();
+    ids.sort();
+    ids
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::engine::Bind;
 use crate::model::{Failure, FailureKind, Fate, Preview, Previews, Redact, StepId, Thing};
 use crate::plan::{RecoveryGraph, StepKind, StepSpec, When};
 
-pub(crate) use past::{Former, Past};
+pub(crate) use past::{Former, Past, last_success};
+pub(super) use past::{is_of, is_of_plan};
 
 /// What a run would do, and how its plan stands to that of the last one.
 pub(crate) struct Foresight {

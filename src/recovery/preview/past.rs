@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
 use crate::digest::Digest;
 use crate::engine::stored_graph;
-use crate::journal::{Journal, RunState, StepPhase, StepState, load};
+use crate::journal::{Journal, RunInfo, RunState, StepPhase, StepState, load};
 use crate::model::{Failure, Outcome, RunId, RunMode, StepId};
 use crate::plan::{Difference, RecoveryGraph, diff};
 use crate::recovery::request::Prepared;
@@ -39,16 +40,18 @@ impl Past {
     /// Reads the last runs that did the same: a rehearsal does what a restore does.
     pub(crate) async fn read(journal: &dyn Journal, setting: &Setting) -> Result<Self, Failure> {
         let mut runs = Vec::new();
+        // One of the same mode is looked for longer: it is what a diff is made against.
+        let mut same_mode = false;
         for run in journal.runs().await? {
-            if run.environment != setting.name || !alike(run.mode, setting.mode) {
+            let wanted = run.mode == setting.mode && !same_mode;
+            let known = alike(run.mode, setting.mode) && runs.len() < LOOKED_AT;
+            if run.environment != setting.name || !(known || wanted) {
                 continue;
             }
             let state = load(journal, run.run).await?;
             if is_of(journal, &state, setting).await? {
+                same_mode |= run.mode == setting.mode;
                 runs.push((state, run.mode));
-            }
-            if runs.len() == LOOKED_AT {
-                break;
             }
         }
         Ok(Self { runs, mode: setting.mode })
@@ -112,16 +115,47 @@ fn alike(one: RunMode, other: RunMode) -> bool {
 }
 
 /// Whether a run was of the same plan: environments of two plans may have one name.
-async fn is_of(
+pub(crate) async fn is_of(
     journal: &dyn Journal,
     state: &RunState,
     setting: &Setting,
 ) -> Result<bool, Failure> {
     let Some(info) = &state.info else { return Ok(false) };
+    is_of_plan(journal, info, &setting.plan).await
+}
+
+/// The same, by the plan's file.
+pub(crate) async fn is_of_plan(
+    journal: &dyn Journal,
+    info: &RunInfo,
+    plan: &Path,
+) -> Result<bool, Failure> {
     let bytes = journal.get(&info.request.setting).await?;
     // One that another version of the program wrote in another form tells nothing here.
     let theirs = serde_json::from_slice::<serde_json::Value>(&bytes).unwrap_or_default();
-    Ok(theirs.get("plan").and_then(|plan| plan.as_str()) == setting.plan.to_str())
+    Ok(theirs.get("plan").and_then(|theirs| theirs.as_str()) == plan.to_str())
+}
+
+/// When a run of this plan, environment and mode last recovered.
+pub(crate) async fn last_success(
+    journal: &dyn Journal,
+    plan: &Path,
+    environment: &str,
+    mode: RunMode,
+) -> Result<Option<DateTime<Utc>>, Failure> {
+    let recovered = Some(Outcome::Recovered);
+    for run in journal.runs().await? {
+        if run.outcome != recovered || run.mode != mode || run.environment != environment {
+            continue;
+        }
+        let state = load(journal, run.run).await?;
+        if let Some(info) = &state.info
+            && is_of_plan(journal, info, plan).await?
+        {
+            return Ok(run.finished_at);
+        }
+    }
+    Ok(None)
 }
 
 /// How long a step took, rounded up to whole seconds.

@@ -11,5 +11,5 @@ mod variables;
 
 pub(super) use check::check;
 pub(super) use make::make;
-pub(super) use ready::ready;
+pub(super) use ready::{command_ready, ready};
 pub(super) use variables::variables;

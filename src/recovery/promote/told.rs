@@ -1,6 +1,6 @@
 use super::Rehearsed;
 use crate::canonical::Choice;
-use crate::model::Failure;
+use crate::model::{Failure, moment};
 use crate::plan::{RebuildParams, StepKind};
 use crate::recovery::request::Prepared;
 use crate::recovery::survey::accepts;
@@ -40,7 +40,7 @@ async fn newer(prepared: &Prepared, rehearsed: &Rehearsed) -> Result<Option<Stri
         return Ok(None);
     };
     Ok((manifest.as_of > as_of).then(|| {
-        let (ours, theirs) = (as_of.to_rfc3339(), manifest.as_of.to_rfc3339());
+        let (ours, theirs) = (moment(as_of), moment(manifest.as_of));
         format!(
             "the rehearsal is of {ours}; the snapshot {} is of {theirs}: a restore of it loses less",
             digest.short()

@@ -31,8 +31,10 @@ fn references(environment: &Environment) -> BTreeSet<&str> {
     let optional = [&environment.scratch, &environment.withdrawals];
     let stores = [&environment.backup, &environment.canonical, &environment.projections];
     let stores = stores.into_iter().chain(optional.into_iter().flatten());
-    let mut found: BTreeSet<&str> = stores
-        .flat_map(|store| store.options.values())
+    let commands = environment.freeze.iter().chain(&environment.enable);
+    let values = stores.flat_map(|store| store.options.values());
+    let mut found: BTreeSet<&str> = values
+        .chain(commands.flat_map(|command| command.env.values()))
         .filter_map(|value| match value {
             OptionValue::Secret { secret } => Some(secret.as_str()),
             OptionValue::Plain(_) => None,

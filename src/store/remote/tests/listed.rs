@@ -137,20 +137,20 @@ async fn small_pages_of_a_real_server_make_one_sorted_list() {
 /// Pages as the real server makes them, in two folders.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_many_keys_as_a_real_server_is_given_come_back() {
-    const ALL: usize = 5_000;
+    let all = std::env::var("COPPICE_TEST_KEYS").map_or(5_000, |keys| keys.parse().unwrap());
     let mut location = location("many");
     let limits = crate::model::StoreLimits { requests_at_once: 128, ..Default::default() };
     location.gate = Gate::shared("many", &limits);
     let store = Arc::new(Store::open(&location).unwrap());
     let key = |number: usize| format!("raw/{:02}/{number:06}", number % 2);
-    let puts = stream::iter((0..ALL).map(|number| {
+    let puts = stream::iter((0..all).map(|number| {
         let (store, key) = (store.clone(), key(number));
         tokio::spawn(async move { store.create(&key, Bytes::new()).await.unwrap() })
     }));
     puts.buffer_unordered(128)
         .for_each(|done| async { assert_eq!(done.unwrap(), Created::Written) })
         .await;
-    let mut expected: Vec<_> = (0..ALL).map(key).collect();
+    let mut expected: Vec<_> = (0..all).map(key).collect();
     expected.sort();
     assert_eq!(names(&store).await.unwrap(), expected);
 }
