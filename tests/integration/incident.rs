@@ -118,6 +118,8 @@ fn what_failed_is_tried_again_once_it_is_mended() {
     fs::remove_file(way(&bench)).unwrap();
     let say = |args: &[&str]| bench.json(&[args, &["--reason", "disk mended"]].concat());
     say(&["retry", &run, "rebuild/graph/kansas"]).expect(0);
+    // What is decided is another now, so it is approved anew, once it can be looked at.
+    bench.json(&["resume", &run]).expect(4);
     say(&["approve", &run, "cutover/decide", "--actor", "lee"]).expect(0);
     let receipt = bench.json(&["resume", &run]).expect(0).json()["predicate"].clone();
     assert_eq!(receipt["outcome"], "recovered", "{receipt:#}");
