@@ -59,7 +59,8 @@ fn snapshots_are_held_forgotten_and_pruned() {
     assert_eq!(listed["snapshots"][0]["hold"], Value::Null, "{listed:#}");
     assert_eq!(listed["snapshots"][1]["hold"]["reason"], "case 7");
     let table = bench.run(&["snapshots", BACKUP]).expect(0).stdout;
-    assert!(table.lines().nth(1).unwrap().ends_with("on legal hold"), "{table}");
+    // The second of the two: the line may be broken.
+    assert!(table.trim_end().ends_with("on legal hold"), "{table}");
 
     let release = ["release", BACKUP, "--snapshot", &all[0], "--reason", "closed"];
     assert_eq!(bench.json(&release).expect(0).json()["hold"], Value::Null);
