@@ -36,13 +36,14 @@ test:
 	cargo nextest run --locked --no-fail-fast \
 		$$(docker info >/dev/null 2>&1 || echo "-E not(test(image::)|test(containers::))")
 
-# Each with its own PostGIS; about ten minutes.
+# Each with its own PostGIS; about ten minutes. What the installed version rehearsed is not taken over
+# into another, so that test is left out.
 test-postgres:
 	@scripts/setup.sh test services
 	for version in 13 17 18; do \
 		bin=$$(scripts/postgres.sh $$version) || exit 1; \
 		COPPICE_TEST_POSTGRES=$$bin cargo nextest run --locked --no-fail-fast \
-			-E 'test(postgis_server::) + test(postgis_tls::) + test(shared_journal::)' || exit 1; \
+			-E 'test(postgis_server::) + test(postgis_tls::) + test(shared_journal::) - test(is_promoted_into)' || exit 1; \
 	done
 
 rehearse: build
