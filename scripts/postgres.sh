@@ -31,10 +31,9 @@ unpack() {
 # Lets the programs find the loader and libraries that they were built for.
 relocate() {
   local libraries=$root/usr/lib/x86_64-linux-gnu loader program
-  loader=$(readlink -f "$root/lib64/ld-linux-x86-64.so.2" || true)
-  # Where /lib is a link, the loader's link is an absolute one.
-  [ -f "$loader" ] && [[ $loader == "$root"/* ]] \
-    || loader=$(find "$root" -name 'ld-linux-x86-64.so.2' -path '*x86_64-linux-gnu*' -type f | head -1)
+  # The file itself: its usual name is an absolute link in some releases, which would lead out of here.
+  loader=$(find "$root" \( -name 'ld-linux-x86-64.so.2' -o -name 'ld-2.*.so' \) \
+    -path '*x86_64-linux-gnu*' -type f | head -1)
   for program in "$bin"/*; do
     patchelf --print-interpreter "$program" >/dev/null 2>&1 || continue
     patchelf --set-interpreter "$loader" --force-rpath \
