@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::ask_args::{OfRun, OfStep, ResumeArgs};
-pub(crate) use super::report_args::{DriftArgs, HistoryArgs, ReportArgs, SignOffArgs};
+pub(crate) use super::report_args::{DriftArgs, HistoryArgs, SignOffArgs};
+pub(crate) use super::run_args::{
+    ExistingArg, PromoteArgs, RebuildArgs, RehearseArgs, RestoreArgs, RollbackArgs, RunArgs,
+};
 pub(crate) use super::upkeep_args::{ForgetArgs, HoldArgs, PruneArgs, ReleaseArgs};
 use crate::access::Redactor;
-
-use crate::model::{FindingName, JobId, RunId, RunMode, Zone};
+use crate::model::{RunId, RunMode};
 
 /// Restores the roots of a data platform, proves them, and regrows everything else from them.
 ///
@@ -32,16 +35,42 @@ Exit codes: 0 done; 1 a gate is shut, a finding, a step failed, or a partial rec
 plan error, nothing was done; 3 recovered, but an objective was missed; 4 waiting for an approval;
 5 fenced: the target belongs to another environment or run; 130 interrupted, can be resumed.";
 
+impl Cli {
+    /// Refuses to draw what has no graph; that only some commands have one, clap cannot be told.
+    pub(crate) fn can_be_printed(self) -> Result<Self, clap::Error> {
+        let format = match self.global.format {
+            Format::Dot => "dot",
+            Format::Mermaid => "mermaid",
+            Format::Text | Format::Json => return Ok(self),
+        };
+        if self.command.has_graph() {
+            return Ok(self);
+        }
+        let message = format!(
+            "invalid value '{format}' for '--format <FORMAT>'\n  [possible values here: text, \
+             json; dot and mermaid draw what `coppice plan` or a --dry-run prints]"
+        );
+        Err(Self::command().error(ErrorKind::InvalidValue, message))
+    }
+}
+
 /// Reads a time; the parser's own words do not say what one looks like.
-fn time(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let example = "write it as in 2026-11-24T02:10:00Z, with the date, the time and the zone";
     text.parse().map_err(|error| format!("{error}; {example}"))
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// How results are printed on standard output.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    /// How results are printed on standard output: text for people, json for scripts; `plan` and
+    /// `--dry-run` also draw the graph, as dot (Graphviz) or mermaid.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Text,
+        hide_possible_values = true
+    )]
     pub(crate) format: Format,
     /// How events are logged on standard error.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
@@ -279,6 +308,20 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether a graph is printed, which can be drawn.
+    fn has_graph(&self) -> bool {
+        match self {
+            Self::Plan(_) => true,
+            Self::Rehearse(args) => args.dry_run,
+            Self::Restore(args) => args.dry_run,
+            Self::Rebuild(args) => args.dry_run,
+            Self::Rollback(args) => args.dry_run,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaOf {
     RecoveryPlan,
@@ -315,6 +358,9 @@ pub(crate) struct SnapshotArgs {
     /// The environment that the data are of.
     #[arg(long, env = "COPPICE_ENV")]
     pub(crate) env: Option<String>,
+    /// No progress, and one line of result: for schedulers.
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -351,162 +397,4 @@ pub(crate) struct PlanArgs {
     /// The newest clean snapshot that is not younger than this, RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) as_of: Option<DateTime<Utc>>,
-}
-
-/// What the operator lets pass.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct AcceptArgs {
-    /// Lets one finding of a catalog document pass that would block, named KIND@KEY, or
-    /// KIND@KEY#EXPECTED; needs --reason, may be given again
-    #[arg(long, value_name = "FINDING", requires = "reason")]
-    pub(crate) accept: Vec<FindingName>,
-}
-
-/// What every run takes.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct RunArgs {
-    /// Why; required where the environment is protected.
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
-    /// Who answers for the run [default: the user of the operating system]
-    #[arg(long)]
-    pub(crate) actor: Option<String>,
-    /// Confirms a protected environment by its name [default: asked for on a terminal]
-    #[arg(long, value_name = "ENV")]
-    pub(crate) confirm: Option<String>,
-    /// Refuses any plan but the one of this digest.
-    #[arg(long, value_name = "DIGEST")]
-    pub(crate) expect_plan: Option<String>,
-    /// Do not wait for approvals: exit 4, to be resumed once approved [default off a terminal]
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    #[command(flatten)]
-    pub(crate) report: ReportArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RehearseArgs {
-    #[command(flatten)]
-    pub(crate) env: EnvArgs,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) waive: AcceptArgs,
-    /// Leave scratch as it is; `coppice discard` clears it.
-    #[arg(long)]
-    pub(crate) keep: bool,
-    #[command(flatten)]
-    pub(crate) promote: PromoteArgs,
-    /// Print what would be done and change nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// The snapshot, by a prefix of its digest [default: the newest clean one]
-    #[arg(long, value_name = "ID", conflicts_with = "as_of")]
-    pub(crate) snapshot: Option<String>,
-    /// The newest clean snapshot that is not younger than this, RFC 3339.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) as_of: Option<DateTime<Utc>>,
-}
-
-/// What is said of a promotion.
-#[derive(Debug, Args)]
-pub(crate) struct PromoteArgs {
-    /// Restore into the environment's own targets, taking over what this kept rehearsal built.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["keep", "snapshot", "as_of"])]
-    pub(crate) promote: Option<RunId>,
-    /// With --promote: what cannot be taken over fails, and is not built again.
-    #[arg(long, requires = "promote")]
-    pub(crate) no_rebuild: bool,
-    /// With --promote: what happens to other objects found in places that may change.
-    #[arg(long, value_enum, requires = "promote")]
-    pub(crate) existing: Option<ExistingArg>,
-    /// With --promote: when the incident happened, RFC 3339 [default: the start of the run]
-    #[arg(long, value_name = "TIME", requires = "promote", value_parser = time)]
-    pub(crate) incident_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RestoreArgs {
-    #[command(flatten)]
-    pub(crate) env: EnvArgs,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) waive: AcceptArgs,
-    /// Only this zone.
-    #[arg(long, value_enum)]
-    pub(crate) zone: Option<Zone>,
-    /// Only this dataset.
-    #[arg(long)]
-    pub(crate) dataset: Option<String>,
-    /// Only keys that start with this.
-    #[arg(long)]
-    pub(crate) prefix: Option<String>,
-    /// The snapshot, by a prefix of its digest [default: the newest clean one]
-    #[arg(long, value_name = "ID", conflicts_with = "as_of")]
-    pub(crate) snapshot: Option<String>,
-    /// The newest clean snapshot that is not younger than this, RFC 3339.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) as_of: Option<DateTime<Utc>>,
-    /// What happens to other objects found in places that may change.
-    #[arg(long, value_enum)]
-    pub(crate) existing: Option<ExistingArg>,
-    /// When the incident happened, RFC 3339 [default: the start of the run]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) incident_at: Option<DateTime<Utc>>,
-    /// Print what would be done and change nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExistingArg {
-    /// The object at the target stays.
-    Keep,
-    /// The snapshot's object replaces it.
-    Replace,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RebuildArgs {
-    #[command(flatten)]
-    pub(crate) env: EnvArgs,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) waive: AcceptArgs,
-    /// Only this job, with what it needs and what depends on it; may be given again.
-    #[arg(long, value_name = "JOB")]
-    pub(crate) only: Vec<JobId>,
-    /// Only the jobs that changed since the last run, or since the one of this id or plan digest,
-    /// and what depends on them.
-    #[arg(
-        long,
-        value_name = "DIGEST|RUN",
-        num_args = 0..=1,
-        require_equals = true,
-        conflicts_with = "only"
-    )]
-    #[expect(clippy::option_option, reason = "not given; given; given with a value")]
-    pub(crate) since_plan: Option<Option<String>>,
-    /// Read back and prove what is recorded as proven.
-    #[arg(long)]
-    pub(crate) reprove: bool,
-    /// Print what would be done and change nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RollbackArgs {
-    #[command(flatten)]
-    pub(crate) env: EnvArgs,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    /// Only this job, with its live dependants; may be given again.
-    #[arg(long, value_name = "JOB")]
-    pub(crate) only: Vec<JobId>,
-    /// Print what would be done and change nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
 }

@@ -13,7 +13,7 @@ use super::state::State;
 use crate::journal::{Journal, SqliteJournal};
 use crate::model::{Code, Failure, Redact, RunMode};
 use crate::recovery::{self, Changed, Last, Level, Probe};
-use crate::report::wrap;
+use crate::report::{fit_to, wrap};
 
 /// Columns that a line may have.
 const WIDTH: usize = 80;
@@ -104,15 +104,16 @@ fn table(probes: &[Probe]) -> Vec<String> {
 /// Words in the column beside the names, under each other where they are long.
 fn beside(before: &str, words: &str) -> Vec<String> {
     let column = NAME + 8;
-    let mut before = before.to_owned();
-    // A word that is too long for the column, such as a path, has the whole width.
-    if words.split(' ').any(|word| word.chars().count() > WIDTH - column) {
-        let whole = wrap(words, WIDTH - 8);
-        let whole = whole.iter().map(|line| format!("      {}", line.trim_start()));
+    let fitted = fit_to(words, WIDTH - column, 0);
+    // What is too long for the column, such as a path or a command, has the whole width.
+    if fitted.lines().any(|line| line.chars().count() > WIDTH - column) {
+        let whole = fit_to(words, WIDTH - 8, 0);
+        let whole = whole.lines().map(|line| format!("      {}", line.trim_start()));
         let name = Some(before.trim_end().to_owned()).filter(|name| !name.is_empty());
         return name.into_iter().chain(whole).collect();
     }
-    let lines = wrap(words, WIDTH - column).into_iter().map(|line| {
+    let mut before = before.to_owned();
+    let lines = fitted.lines().map(|line| {
         let line = format!("{before:column$}{}", line.trim_start());
         before.clear();
         line

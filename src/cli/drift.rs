@@ -28,13 +28,12 @@ pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Troub
         "ok": ok, "environment": environment, "deep": args.deep, "jobs": jobs
     });
     output::result(global.format, &document, || {
-        let again = format!("coppice rebuild {} --env {environment}", args.env.plan.display());
-        text(&jobs, args.deep, &again)
+        text(&jobs, args.deep, &format!("{} --env {environment}", args.env.plan.display()))
     })?;
     Ok(if ok { Exit::Done } else { Exit::Found })
 }
 
-fn text(jobs: &[Drift], deep: bool, again: &str) -> String {
+fn text(jobs: &[Drift], deep: bool, plan: &str) -> String {
     let mut lines = Vec::new();
     for drift in jobs {
         let word = if drift.differs.is_empty() { "same " } else { "DRIFT" };
@@ -50,12 +49,17 @@ fn text(jobs: &[Drift], deep: bool, again: &str) -> String {
         if deep { "read back and compared" } else { "by names and counts; --deep reads back" };
     lines.push(match drifted.as_slice() {
         [] => format!("no drift: {} jobs, {how}", jobs.len()),
-        some => format!(
-            "{} of {} jobs drifted, {how}\nbuild anew what drifted: {again}",
-            some.len(),
-            jobs.len()
-        ),
+        some => format!("{} of {} jobs drifted, {how}", some.len(), jobs.len()),
     });
+    if drifted.iter().any(|drift| drift.expected.is_some()) {
+        lines.push(format!("build anew what drifted: coppice rebuild {plan}"));
+    }
+    if let Some(orphan) = drifted.iter().find(|drift| drift.expected.is_none()) {
+        lines.push(
+            "without a job: put it back into the plan; where it is to go, then say".to_owned(),
+        );
+        lines.push(format!("  coppice rollback {plan} --take-down --only {}", orphan.job));
+    }
     lines.extend(clock());
     lines.join("\n")
 }

@@ -20,7 +20,7 @@ use crate::report::{JsonLines, TextFields, TextLines};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::can_be_printed) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
@@ -156,7 +156,8 @@ fn set_up_logs(format: LogFormat, redactor: &Arc<Redactor>) {
         EnvFilter::try_from_env("COPPICE_LOG").unwrap_or_else(|_| EnvFilter::new(default))
     };
     let redact: Arc<dyn Redact> = redactor.clone();
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(output::colours());
     // Setting it a second time in one process cannot happen.
     let _ = match format {
         LogFormat::Text => builder

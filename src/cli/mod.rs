@@ -28,6 +28,8 @@ mod prune;
 mod report_args;
 mod reports;
 mod run;
+#[allow(clippy::doc_markdown, reason = "help texts are shown as they are written")]
+mod run_args;
 mod runs;
 mod shell;
 mod sign_off;

@@ -171,10 +171,15 @@ fn problems_json(problems: &[Problem]) -> serde_json::Value {
     }})
 }
 
+/// Whether what goes to standard error may have colours: somebody sees them, and wants them.
+pub(crate) fn colours() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !unwanted && std::io::stderr().is_terminal()
+}
+
 fn render(diagnostic: &dyn Diagnostic, wrapped: bool) -> String {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let plain = no_color || !std::io::stderr().is_terminal();
-    let theme = if plain { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::unicode() };
+    let theme =
+        if colours() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let mut text = String::new();
     // Run ids and paths stay whole: they are there to be copied.
     let handler = GraphicalReportHandler::new_themed(theme)

@@ -116,6 +116,7 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
     let state = state(global)?;
     let mut request = begin(global, RunMode::Rollback, &args.env, &args.run, &state).await?;
     request.only.clone_from(&args.only);
+    request.take_down = args.take_down;
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
@@ -175,6 +176,7 @@ pub(super) fn request(
         as_of: None,
         only: Vec::new(),
         reprove: false,
+        take_down: false,
         filter: Filter::default(),
         existing: None,
         incident_at: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::args::{Global, SnapshotArgs};
+use super::args::{Format, Global, SnapshotArgs};
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::progress::Progress;
@@ -14,6 +14,7 @@ use crate::canonical::catalog;
 use crate::canonical::{BackupStore, CanonicalStores, SealOptions, Sealed, State, seal};
 use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, size};
 use crate::plan::load;
+use crate::report::counted;
 
 /// `coppice snapshot`.
 pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Trouble> {
@@ -37,12 +38,17 @@ pub(super) async fn run(global: &Global, args: &SnapshotArgs) -> Result<Exit, Tr
     };
     let to = BackupStore::init(to).await.map_err(Failure::from)?;
     let meter = Meter::default();
-    let progress = Progress::show("sealing", &meter);
+    let progress = (!args.quiet).then(|| Progress::show("sealing", &meter));
     let sealed = seal(&from, &to, options, &meter, &until_interrupted()).await?;
     drop(progress);
     let findings = global.redactor.findings(sealed.findings);
     let sealed = Sealed { findings, ..sealed };
-    output::result(global.format, &sealed, || text(&sealed))?;
+    if args.quiet && global.format != Format::Json {
+        // One line of a log, however long.
+        output::plain(&one_line(&sealed, args.env.as_deref()))?;
+    } else {
+        output::result(global.format, &sealed, || text(&sealed))?;
+    }
     let clean = sealed.state == State::Clean && sealed.findings.is_empty();
     Ok(if clean { Exit::Done } else { Exit::Found })
 }
@@ -57,6 +63,26 @@ pub(super) async fn labels(
     let raw = catalog::labels(from, &versions).await?;
     let label = |name: &_| raw.get(name).and_then(|label: &String| label.parse().ok());
     Ok(versions.into_iter().map(|name| (label(&name), name)).map(|(l, name)| (name, l)).collect())
+}
+
+/// What was sealed in one line, for the log of a scheduler.
+fn one_line(sealed: &Sealed, environment: Option<&str>) -> String {
+    let state = match sealed.state {
+        State::Clean => "clean",
+        State::Suspect => "suspect",
+    };
+    let of = environment.map(|name| format!(" of {name}")).unwrap_or_default();
+    let blocking = sealed.findings.iter().filter(|finding| finding.blocks()).count();
+    let warning = sealed.findings.len() - blocking;
+    format!(
+        "coppice: {state}: snapshot{of} as of {}; {} ({}), {} copied; findings: {blocking} block, \
+         {warning} warn; {}",
+        crate::model::moment(sealed.as_of),
+        counted(sealed.objects, "object"),
+        size(sealed.bytes),
+        size(sealed.bytes_copied),
+        sealed.snapshot,
+    )
 }
 
 fn text(sealed: &Sealed) -> String {

@@ -143,6 +143,55 @@ pub(crate) fn is_azure(scheme: &str) -> bool {
     matches!(scheme, "az" | "adl" | "azure" | "abfs" | "abfss")
 }
 
+/// The server that a store is asked at.
+pub(crate) const ENDPOINT: &str = "endpoint";
+const CREDENTIALS: &str = "credentials";
+
+/// What an option decides, however it is called. All that is secret is one thing: of two places it
+/// does not fit together.
+pub(crate) fn subject(scheme: &str, name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    let known = match scheme {
+        "s3" | "s3a" => AmazonS3ConfigKey::from_str(&lower).ok().map(of_s3),
+        "gs" => GoogleConfigKey::from_str(&lower).ok().map(of_gcs),
+        scheme if is_azure(scheme) => AzureConfigKey::from_str(&lower).ok().map(of_azure),
+        _ => None,
+    };
+    known.unwrap_or(lower)
+}
+
+fn of_s3(key: AmazonS3ConfigKey) -> String {
+    use AmazonS3ConfigKey as Key;
+    match key {
+        Key::Endpoint | Key::S3Endpoint => ENDPOINT.to_owned(),
+        Key::Region | Key::DefaultRegion => "region".to_owned(),
+        Key::SecretAccessKey | Key::Token => CREDENTIALS.to_owned(),
+        other => other.as_ref().to_owned(),
+    }
+}
+
+fn of_gcs(key: GoogleConfigKey) -> String {
+    use GoogleConfigKey as Key;
+    match key {
+        Key::BaseUrl => ENDPOINT.to_owned(),
+        Key::ServiceAccount | Key::ServiceAccountKey | Key::ApplicationCredentials => {
+            CREDENTIALS.to_owned()
+        }
+        other => other.as_ref().to_owned(),
+    }
+}
+
+fn of_azure(key: AzureConfigKey) -> String {
+    use AzureConfigKey as Key;
+    match key {
+        Key::Endpoint => ENDPOINT.to_owned(),
+        Key::AccessKey | Key::SasKey | Key::Token | Key::ClientSecret | Key::FederatedTokenFile => {
+            CREDENTIALS.to_owned()
+        }
+        other => other.as_ref().to_owned(),
+    }
+}
+
 enum Key {
     Fine,
     Unverified,
@@ -197,6 +246,19 @@ mod tests {
                 assert!(docs.contains(&format!("`{name}`")), "docs/stores.md has no {name}");
             }
         }
+    }
+
+    #[test]
+    fn what_has_two_names_is_one_thing() {
+        assert_eq!(subject("s3", "AWS_ENDPOINT_URL"), ENDPOINT);
+        assert_eq!(subject("s3", "aws_endpoint_url_s3"), subject("s3", "endpoint"));
+        assert_eq!(subject("s3", "aws_default_region"), subject("s3", "region"));
+        assert_eq!(subject("s3", "aws_session_token"), subject("s3", "secret_access_key"));
+        assert_eq!(subject("gs", "google_base_url"), ENDPOINT);
+        assert_eq!(subject("az", "azure_storage_endpoint"), ENDPOINT);
+        assert_eq!(subject("az", "azure_storage_sas_key"), subject("az", "account_key"));
+        assert_ne!(subject("s3", "aws_endpoint_url_sts"), ENDPOINT);
+        assert_ne!(subject("az", "azure_msi_endpoint"), ENDPOINT);
     }
 
     #[test]

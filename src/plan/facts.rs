@@ -35,6 +35,9 @@ pub(crate) struct Facts {
     pub(crate) only: Vec<JobId>,
     /// Rebuild: prove again what is recorded as proven.
     pub(crate) reprove: bool,
+    /// Rollback: the jobs asked for are taken down instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) take_down: bool,
     /// How often a job's generation was found damaged while live: such a job is built anew under
     /// another name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -83,6 +83,7 @@ pub(super) fn facts() -> Facts {
         scope: None,
         only: Vec::new(),
         reprove: false,
+        take_down: false,
         keep: false,
         withdrawals: None,
         erased: Vec::new(),

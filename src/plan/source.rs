@@ -108,6 +108,13 @@ impl Source {
             let message = format!("nests deeper than {MAX_DEPTH} levels");
             return self.problem_at(at, message).hint(hint.to_owned());
         }
+        if text.contains("Nodes {") {
+            let hint =
+                "a plan or job needs some hundred; write out what an alias (`*name`) repeats";
+            let message =
+                format!("more than {MAX_NODES} values, those that aliases repeat counted");
+            return self.problem_at(at, message).hint(hint.to_owned());
+        }
         self.problem_at(at, secrets::blank(text))
     }
 
@@ -166,11 +173,13 @@ impl Source {
 
 /// How deep a document may nest; ours have ten levels. Each level costs stack.
 const MAX_DEPTH: usize = 24;
+/// How many values a document may have, what its aliases stand for counted each time.
+const MAX_NODES: usize = 250_000;
 
 /// Duplicate keys refused, budgets for aliases, depth and size kept.
 pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
         with_snippet: false,
     }

@@ -69,7 +69,7 @@ impl Cluster {
         };
         let pgdata = pgdata(&cluster.root);
         if !pgdata.join("PG_VERSION").exists() {
-            cluster.init().await?;
+            cluster.init(durability).await?;
         }
         if !cluster.is_running().await? {
             cluster.start(durability).await?;
@@ -185,7 +185,7 @@ impl Cluster {
     }
 
     /// Makes the files under another name first: what is named `pgdata` is whole.
-    async fn init(&self) -> Result<(), ClusterError> {
+    async fn init(&self, durability: Durability) -> Result<(), ClusterError> {
         let (staging, pgdata) = (self.root.join("pgdata.new"), pgdata(&self.root));
         if staging.exists() {
             fs::remove_dir_all(&staging).map_err(failed("remove", &staging))?;
@@ -194,6 +194,9 @@ impl Cluster {
         command.arg("-D").arg(&staging).args(["-U", NAME, "-E", "UTF8", "--locale=C"]);
         // Who may connect is said by the folder of the socket.
         command.args(["--auth-local=trust", "--auth-host=reject", "--no-instructions"]);
+        if durability == Durability::Scratch {
+            command.arg("--no-sync");
+        }
         run("initdb", command).await?;
         let conf = staging.join("postgresql.conf");
         let mut text = fs::read_to_string(&conf).map_err(failed("read", &conf))?;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -136,6 +137,9 @@ pub(crate) trait Projection: Send + Sync {
 
     /// Says which generation of a job is live.
     async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure>;
+
+    /// Lists what is live of every job, whatever plan put it there.
+    async fn all_live(&self) -> Result<BTreeMap<JobId, Digest>, Failure>;
 
     /// Says by whom the job was switched last, and from what.
     async fn last_switch(&self, job: &JobId) -> Result<Option<LastSwitch>, Failure>;

@@ -195,12 +195,12 @@ pub(crate) struct ProjectionLine {
 
 impl ProjectionLine {
     /// Whether readers get what they should: the right generation, or, after a rollback to before it
-    /// was first live, none.
+    /// was first live and after a take-down, none.
     pub(crate) fn is_right(&self) -> bool {
         self.outcome.is_good() && (self.live || self.is_taken_down())
     }
 
-    /// Whether a rollback took it down: it was not live before either.
+    /// Whether a rollback took it down: it was not live before either, or that was asked for.
     pub(crate) fn is_taken_down(&self) -> bool {
         self.outcome == ProjectionOutcome::RolledBack && self.generation.is_none()
     }

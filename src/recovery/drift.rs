@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::orphans::{self, Orphan};
 use super::request::{self, Refusal, Request};
 use super::world::World;
 use super::{editions, markers, survey};
@@ -22,8 +23,9 @@ pub(crate) struct Drift {
     pub(crate) job: JobId,
     /// The generation that is live.
     pub(crate) live: Option<Digest>,
-    /// The generation that the job would build out of the canonical data as they are.
-    pub(crate) expected: Digest,
+    /// The generation that the job would build out of the canonical data as they are; there is none
+    /// of a job that the plan does not have.
+    pub(crate) expected: Option<Digest>,
     /// In what they differ; nothing: no drift.
     pub(crate) differs: Vec<String>,
     /// Rows by the record of the proof.
@@ -40,7 +42,25 @@ pub(crate) struct Drift {
     pub(crate) run_id: Option<RunId>,
 }
 
-/// Looks at every job of a plan. Names and counts are compared; `deep` reads everything back.
+impl Drift {
+    /// Before anything was looked at.
+    fn unknown(job: JobId, expected: Option<Digest>) -> Self {
+        Self {
+            job,
+            live: None,
+            expected,
+            differs: Vec::new(),
+            rows_recorded: None,
+            rows_found: None,
+            digest_recorded: None,
+            digest_found: None,
+            proof_at: None,
+            run_id: None,
+        }
+    }
+}
+
+/// Looks at every job of a plan, and at what is live without one. Names and counts are compared; `deep` reads everything back.
 pub(crate) async fn drift(
     request: Request,
     journal: Arc<dyn Journal>,
@@ -65,6 +85,9 @@ async fn look(world: &mut World, request: &Request, deep: bool) -> Result<Vec<Dr
         let params: RebuildParams = super::params(spec)?;
         all.push(of_job(world, &params, deep).await);
     }
+    for orphan in orphans::orphans(&world.targets, &request.plan).await? {
+        all.push(of_orphan(&orphan).await?);
+    }
     Ok(all)
 }
 
@@ -82,22 +105,21 @@ fn there(world: &World, request: &Request) -> Result<(), Failure> {
 
 /// What cannot be read differs: it is told, and not passed over.
 async fn of_job(world: &World, params: &RebuildParams, deep: bool) -> Drift {
-    let mut drift = Drift {
-        job: params.job.clone(),
-        live: None,
-        expected: params.generation,
-        differs: Vec::new(),
-        rows_recorded: None,
-        rows_found: None,
-        digest_recorded: None,
-        digest_found: None,
-        proof_at: None,
-        run_id: None,
-    };
+    let mut drift = Drift::unknown(params.job.clone(), Some(params.generation));
     if let Err(failure) = compare(world, params, deep, &mut drift).await {
         drift.differs.push(format!("could not be read: {}", failure.message));
     }
     drift
+}
+
+/// No job says what it should be, so that it differs whatever it holds.
+async fn of_orphan(orphan: &Orphan) -> Result<Drift, Failure> {
+    let mut drift = Drift::unknown(orphan.job.clone(), None);
+    let stored = orphan.target.stored(&orphan.job).await?;
+    drift.live = Some(orphan.live);
+    drift.run_id = stored.iter().find(|one| one.digest == orphan.live).and_then(|one| one.run);
+    drift.differs.push(orphan.told());
+    Ok(drift)
 }
 
 async fn compare(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::orphans::{Orphan, orphans};
 use super::request::{self, Refusal, Request};
 use super::world::World;
 use crate::digest::Digest;
@@ -17,6 +18,8 @@ use crate::projection::{Generation, Held, Projection, Stored};
 pub(crate) struct OfJob {
     /// The job.
     pub(crate) job: JobId,
+    /// Whether a job of the plan fills that target.
+    pub(crate) in_plan: bool,
     /// The newest first.
     pub(crate) generations: Vec<Line>,
 }
@@ -67,7 +70,7 @@ impl State {
     }
 }
 
-/// Lists the generations of every job of a plan.
+/// Lists the generations of every job of a plan, and of what is live without one.
 pub(crate) async fn generations(
     request: Request,
     journal: Arc<dyn Journal>,
@@ -93,10 +96,41 @@ async fn list(world: &World, request: &Request) -> Result<Vec<OfJob>, Failure> {
                 generations.push(line(&*target, job, sink, &stored, state).await?);
             }
         }
-        generations.sort_by_key(|line| (std::cmp::Reverse(line.built_at), line.generation));
-        all.push(OfJob { job: job.clone(), generations });
+        all.push(OfJob::new(job.clone(), true, generations));
+    }
+    for orphan in orphans(&world.targets, &request.plan).await? {
+        all.push(without_job(&orphan).await?);
     }
     Ok(all)
+}
+
+/// What is there of a job that the plan does not have; how many rows, only its sink could tell.
+async fn without_job(orphan: &Orphan) -> Result<OfJob, Failure> {
+    let Orphan { job, live, target, .. } = orphan;
+    let former = target.last_switch(job).await?.and_then(|last| last.former);
+    let stored = target.stored(job).await?;
+    let lines = stored.iter().map(|one| Line::new(one, state(one, Some(*live), former)));
+    Ok(OfJob::new(job.clone(), false, lines.collect()))
+}
+
+impl OfJob {
+    fn new(job: JobId, in_plan: bool, mut generations: Vec<Line>) -> Self {
+        generations.sort_by_key(|line| (std::cmp::Reverse(line.built_at), line.generation));
+        Self { job, in_plan, generations }
+    }
+}
+
+impl Line {
+    fn new(stored: &Stored, state: State) -> Self {
+        Self {
+            generation: stored.digest,
+            state,
+            run_id: stored.run,
+            built_at: stored.run.and_then(RunId::began),
+            rows: None,
+            proof_at: None,
+        }
+    }
 }
 
 fn state(stored: &Stored, live: Option<Digest>, former: Option<Digest>) -> State {
@@ -122,12 +156,9 @@ async fn line(
         Held::Absent | Held::Partial => None,
     };
     Ok(Line {
-        generation: stored.digest,
-        state,
-        run_id: stored.run,
-        built_at: stored.run.and_then(RunId::began),
         rows: proof.as_ref().map(|proof| proof.rows),
         proof_at: proof.map(|proof| proof.proof_at),
+        ..Line::new(stored, state)
     })
 }
 

@@ -14,6 +14,7 @@ mod generations;
 mod governance;
 mod graph_server;
 pub(crate) mod markers;
+mod orphans;
 mod outputs;
 mod params;
 mod pins;

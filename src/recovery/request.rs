@@ -44,6 +44,8 @@ pub(crate) struct Request {
     pub(crate) only: Vec<JobId>,
     /// Prove again what is recorded as proven.
     pub(crate) reprove: bool,
+    /// Rollback: take down what was asked for.
+    pub(crate) take_down: bool,
     /// Which part is restored.
     pub(crate) filter: Filter,
     /// What to do with other objects in places that may change.

@@ -45,6 +45,7 @@ pub(super) async fn facts(
         scope: scope(&request.filter),
         only: request.only.clone(),
         reprove: request.reprove,
+        take_down: request.take_down,
         accept: Vec::new(),
         keep: request.keep,
         withdrawals: None,

@@ -1,5 +1,6 @@
 //! The targets of projections: one registry, opened when a step first needs them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,17 @@ pub(crate) enum Database {
     },
 }
 
+/// Which target: each has a record of its own of what is live. In the order of a cutover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TargetKind {
+    /// Tables in a database.
+    Database,
+    /// Graphs on a SPARQL server.
+    GraphServer,
+    /// Files in the store of projections, under one live pointer.
+    Files,
+}
+
 /// The targets of projections.
 pub(crate) struct Targets {
     database: Database,
@@ -79,17 +91,31 @@ impl Targets {
 
     /// The registry: which projection fills which sink.
     pub(crate) async fn of(&self, sink: &Sink) -> Result<Arc<dyn Projection>, Failure> {
-        Ok(match sink {
-            Sink::Postgis(_) => {
+        match (self.kind(sink), sink) {
+            (TargetKind::Files, Sink::Search(_)) => {
+                Ok(Arc::new(SearchProjection::new(self.files.clone())))
+            }
+            (TargetKind::Files, Sink::Graph(_)) => {
+                Ok(Arc::new(GraphProjection::new(self.files.clone())))
+            }
+            (TargetKind::Files, Sink::Tiles(_)) => {
+                Ok(Arc::new(TilesProjection::new(self.files.clone())))
+            }
+            (kind, _) => self.of_kind(kind).await,
+        }
+    }
+
+    /// A target as a whole; for files the kind that cares for no content, as all kinds share what is
+    /// asked of the whole.
+    async fn of_kind(&self, kind: TargetKind) -> Result<Arc<dyn Projection>, Failure> {
+        Ok(match (kind, &self.graph) {
+            (TargetKind::Database, _) => {
                 Arc::new(PostgisProjection::new(self.pool().await?.clone(), self.roles()))
             }
-            Sink::Search(_) => Arc::new(SearchProjection::new(self.files.clone())),
-            Sink::Graph(_) => match &self.graph {
-                Some(server) => Arc::new(server.projection().await?),
-                None => Arc::new(GraphProjection::new(self.files.clone())),
-            },
-            Sink::Tiles(_) => Arc::new(TilesProjection::new(self.files.clone())),
-            Sink::Command(_) => Arc::new(CommandProjection::new(self.files.clone())),
+            (TargetKind::GraphServer, Some(server)) => Arc::new(server.projection().await?),
+            (TargetKind::GraphServer | TargetKind::Files, _) => {
+                Arc::new(CommandProjection::new(self.files.clone()))
+            }
         })
     }
 
@@ -121,22 +147,36 @@ impl Targets {
         &self,
         set: &[Change],
     ) -> Result<Vec<(Arc<dyn Projection>, Vec<Change>)>, Failure> {
-        let (mut tables, mut graphs, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        let mut by_kind: BTreeMap<TargetKind, Vec<Change>> = BTreeMap::new();
         for change in set {
-            let group = match change.sink {
-                Sink::Postgis(_) => &mut tables,
-                Sink::Graph(_) if self.graph.is_some() => &mut graphs,
-                _ => &mut files,
-            };
-            group.push(change.clone());
+            by_kind.entry(self.kind(&change.sink)).or_default().push(change.clone());
         }
         let mut groups = Vec::new();
-        for changes in [tables, graphs, files] {
-            if let Some(first) = changes.first() {
-                groups.push((self.of(&first.sink).await?, changes));
-            }
+        for (kind, changes) in by_kind {
+            groups.push((self.of_kind(kind).await?, changes));
         }
         Ok(groups)
+    }
+
+    /// Which target a sink is at.
+    pub(crate) fn kind(&self, sink: &Sink) -> TargetKind {
+        match sink {
+            Sink::Postgis(_) => TargetKind::Database,
+            Sink::Graph(_) if self.graph.is_some() => TargetKind::GraphServer,
+            _ => TargetKind::Files,
+        }
+    }
+
+    /// The targets that there are to look into.
+    pub(crate) async fn all(&self) -> Result<Vec<(TargetKind, Arc<dyn Projection>)>, Failure> {
+        let mut kinds = vec![TargetKind::Files];
+        kinds.extend(self.graph.is_some().then_some(TargetKind::GraphServer));
+        kinds.extend(self.has_database().then_some(TargetKind::Database));
+        let mut all = Vec::new();
+        for kind in kinds {
+            all.push((kind, self.of_kind(kind).await?));
+        }
+        Ok(all)
     }
 
     /// Connections to `PostGIS`; starts the private cluster where it is one.

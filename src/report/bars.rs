@@ -89,7 +89,7 @@ impl Screen {
             }
         }
         if let Some(text) = line(event, state, &self.board) {
-            self.all.println(words::wrap(&text, words::WIDTH).join("\n"))?;
+            self.all.println(words::fit_on_screen(&text))?;
         }
         if matches!(event.kind, EventKind::RunFinished { .. }) {
             self.say_that_it_waits(&[]);
@@ -168,8 +168,7 @@ pub(super) fn overall(state: &RunState, board: &Board, elapsed: Duration) -> Str
 /// What a run waits for, and what ends that.
 pub(super) fn waiting_lines(waits: &[Wait]) -> String {
     let texts: Vec<_> = waits.iter().map(waiting).collect();
-    let lines = texts.iter().flat_map(|text| text.lines());
-    lines.flat_map(|line| words::wrap(line, words::WIDTH)).collect::<Vec<_>>().join("\n")
+    words::fit_on_screen(&texts.join("\n"))
 }
 
 /// The text beside a step's bar.

@@ -106,14 +106,17 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
         // A rollback trusts the proof that the former generation went live with.
         let proven = (predicate.mode != RunMode::Rollback).then(|| format!(", {proven} proven"));
         let live = live.len();
-        text.line(&format!("  {live} of {all} projections live{}", proven.unwrap_or_default()));
+        let down = right().filter(|line| line.is_taken_down()).count();
+        let down = if down > 0 { format!(", {down} taken down") } else { String::new() };
+        let proven = proven.unwrap_or_default();
+        text.line(&format!("  {live} of {all} projections live{proven}{down}"));
     }
     let right: Vec<&ProjectionLine> = right().collect();
     text.list(right.iter().map(|line| {
         // A program's outputs are files.
         let noun = if line.ran.is_some() { "file" } else { "row" };
         let rows = match line.rows {
-            _ if line.is_taken_down() => "not live, as before".to_owned(),
+            _ if line.is_taken_down() => "not live any more".to_owned(),
             rows => rows.map(|rows| counted(rows, noun)).unwrap_or_default(),
         };
         format!("  {:<28} {:<14} {rows:>20}", line.job, line.outcome.name())

@@ -96,7 +96,7 @@ pub(crate) fn fit_to(text: &str, width: usize, hang: usize) -> String {
 }
 
 fn fit_line(line: &str, width: usize, hang: usize) -> Vec<String> {
-    if line.chars().count() <= width {
+    if line.chars().count() <= width || is_command(line) {
         return vec![line.to_owned()];
     }
     let Some((words, command, rest)) = command_in(line) else {
@@ -114,10 +114,30 @@ fn fit_line(line: &str, width: usize, hang: usize) -> Vec<String> {
     lines
 }
 
+/// The same where a wider line would be cut off: a command goes on as a shell reads it.
+pub(crate) fn fit_on_screen(text: &str) -> String {
+    let fitted = fit(text);
+    let lines = fitted.lines().flat_map(|line| match line.chars().count() {
+        fits if fits <= WIDTH => vec![line.to_owned()],
+        _ if is_command(line) => {
+            let lines = hung(line, WIDTH - 2, 4);
+            let last = lines.len() - 1;
+            let goes_on = |(at, line)| if at < last { format!("{line} \\") } else { line };
+            lines.into_iter().enumerate().map(goes_on).collect()
+        }
+        _ => wrap(line, WIDTH),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn is_command(line: &str) -> bool {
+    line.trim_start().starts_with("coppice ")
+}
+
 /// A command, or arguments of one, that a line ends with or that stand before a semicolon; the words
-/// before it end with their colon.
+/// before it end with their colon, or stand in a column of their own.
 fn command_in(line: &str) -> Option<(&str, &str, &str)> {
-    let marks = [": coppice ", ": --accept "];
+    let marks = [": coppice ", ": --accept ", "  coppice "];
     let at = marks.iter().filter_map(|mark| line.find(mark)).min()?;
     let (words, command) = line.split_at(at + 1);
     let (command, rest) = command.split_once("; ").unwrap_or((command, ""));
@@ -162,5 +182,13 @@ mod tests {
         let command = format!("coppice resume {}", "x".repeat(70));
         let text = format!("short\n  nobody drives it; go on with: {command}");
         assert_eq!(fit(&text), format!("short\n  nobody drives it; go on with:\n      {command}"));
+        assert_eq!(fit(&format!("  unblock  {command}")), format!("  unblock\n      {command}"));
+        assert_eq!(fit(&format!("  {command}")), format!("  {command}"));
+        let long = format!("  unblock  coppice approve {} --reason TEXT", "x".repeat(60));
+        let shown = format!(
+            "  unblock\n      coppice approve \\\n          {} \\\n          --reason TEXT",
+            "x".repeat(60)
+        );
+        assert_eq!(fit_on_screen(&long), shown);
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -57,11 +57,18 @@ impl Location {
         Ok(Self::new(url))
     }
 
-    /// Adds what the process's environment says of cloud credentials, as the vendors' tools do.
+    /// Adds what the process's environment says of cloud credentials, as the vendors' tools do. It
+    /// decides nothing that the options decide, under whatever name.
     #[must_use]
-    pub(crate) fn with_process_env(mut self) -> Self {
-        let scheme = self.url.split(':').next().unwrap_or_default().to_owned();
-        for (name, value) in std::env::vars() {
+    pub(crate) fn with_process_env(self) -> Self {
+        self.with_variables(std::env::vars())
+    }
+
+    fn with_variables(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
+        let scheme = self.scheme().to_owned();
+        let said: BTreeSet<String> =
+            self.options.keys().map(|name| store_option::subject(&scheme, name)).collect();
+        for (name, value) in variables {
             let option = match name.as_str() {
                 // So is the authority of an S3 server called by the vendor's tools.
                 "AWS_CA_BUNDLE" if scheme == "s3" => ROOT_CERTIFICATE.to_owned(),
@@ -74,11 +81,25 @@ impl Location {
                     store_option::check(&scheme, &option),
                     Ok(()) | Err(OptionError::Unverified { .. })
                 );
-            if known {
+            if known && !said.contains(&store_option::subject(&scheme, &option)) {
                 self.options.entry(option).or_insert(value);
             }
         }
         self
+    }
+
+    fn scheme(&self) -> &str {
+        self.url.split(':').next().unwrap_or_default()
+    }
+
+    /// The server that is asked, where it is not the vendor's own.
+    pub(super) fn endpoint(&self) -> Option<&str> {
+        let is_endpoint =
+            |name: &str| store_option::subject(self.scheme(), name) == store_option::ENDPOINT;
+        let mut said: Vec<_> = self.options.iter().filter(|(name, _)| is_endpoint(name)).collect();
+        // The one for S3 alone goes before the one for all services.
+        said.sort_by_key(|(name, _)| !name.to_ascii_lowercase().ends_with("_s3"));
+        said.first().map(|(_, value)| value.trim_end_matches('/'))
     }
 
     /// The folders that it lies in, up to the bucket or the root.
@@ -152,6 +173,43 @@ mod tests {
         let error = Location::new("s3://me:hush@bucket/x").checked().unwrap_err().to_string();
         assert!(!error.contains("hush"), "{error}");
         assert!(Location::new("file:///a#1").checked().is_err());
+    }
+
+    #[test]
+    fn the_environment_decides_nothing_that_the_plan_decides() {
+        let with = |options: &[(&str, &str)]| {
+            let mut location = Location::new("s3://bucket/kfm");
+            for (name, value) in options {
+                location.options.insert((*name).to_owned(), (*value).to_owned());
+            }
+            let variables = [
+                ("AWS_ENDPOINT_URL", "http://env.example/"),
+                ("AWS_ENDPOINT_URL_STS", "http://sts.example"),
+                ("AWS_ACCESS_KEY_ID", "env"),
+                ("AWS_SECRET_ACCESS_KEY", "env-hush"),
+                ("AWS_SESSION_TOKEN", "env-token"),
+                ("HOME", "/root"),
+            ];
+            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            location.with_variables(variables.iter().map(own))
+        };
+        let bare = with(&[]);
+        assert_eq!(bare.endpoint(), Some("http://env.example"));
+        assert_eq!(bare.options.len(), 5, "{bare:?}");
+        let planned = with(&[
+            ("endpoint", "http://plan.example"),
+            ("access_key_id", "plan"),
+            ("aws_secret_access_key", "plan-hush"),
+        ]);
+        assert_eq!(planned.endpoint(), Some("http://plan.example"));
+        let names: Vec<&str> = planned.options.keys().map(String::as_str).collect();
+        let own = ["access_key_id", "aws_endpoint_url_sts", "aws_secret_access_key", "endpoint"];
+        assert_eq!(names, own);
+        assert_eq!(planned.options["aws_secret_access_key"], "plan-hush");
+        // The secret of a key that the plan names may come from the environment.
+        assert_eq!(with(&[("access_key_id", "plan")]).options.len(), 5);
+        let both = [("aws_endpoint", "http://all.example"), ("aws_endpoint_url_s3", "http://s3")];
+        assert_eq!(with(&both).endpoint(), Some("http://s3"));
     }
 
     #[test]

@@ -62,7 +62,6 @@ impl Ended {
     }
 }
 
-/// A folder with a platform, a plan and a state directory.
 /// What a person saw on a terminal.
 #[derive(serde::Deserialize)]
 pub(crate) struct Seen {
@@ -76,6 +75,16 @@ pub(crate) struct Seen {
     pub(crate) colours: bool,
 }
 
+impl Seen {
+    /// What was seen of a command that ended on its terminal.
+    #[track_caller]
+    pub(crate) fn of(terminal: &Output) -> Self {
+        assert!(terminal.status.success(), "{}", String::from_utf8_lossy(&terminal.stderr));
+        serde_json::from_slice(&terminal.stdout).unwrap()
+    }
+}
+
+/// A folder with a platform, a plan and a state directory.
 pub(crate) struct Bench {
     dir: TempDir,
     /// Variables of the environment in which `coppice` runs.
@@ -178,16 +187,35 @@ impl Bench {
         Ended::of(&self.command(args).env("COPPICE_LOG", level).output().unwrap())
     }
 
+    /// Runs `coppice` to its end where nobody says that colours are not wanted.
+    pub(crate) fn run_coloured(&self, args: &[&str]) -> Ended {
+        Ended::of(&self.command(args).env_remove("NO_COLOR").output().unwrap())
+    }
+
     /// Runs `coppice` on a terminal of 80 columns, where somebody types the answers.
     pub(crate) fn on_terminal(&self, answers: &[&str], args: &[&str]) -> Seen {
+        Seen::of(&self.terminal(answers, args).output().unwrap())
+    }
+
+    /// The same where nobody says that colours are not wanted.
+    pub(crate) fn on_coloured_terminal(&self, args: &[&str]) -> Seen {
+        Seen::of(&self.terminal(&[], args).env_remove("NO_COLOR").output().unwrap())
+    }
+
+    /// Starts `coppice` on such a terminal and leaves it running; `Seen::of` what it then gives.
+    pub(crate) fn start_on_terminal(&self, args: &[&str]) -> Child {
+        let mut terminal = self.terminal(&[], args);
+        terminal.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn terminal(&self, answers: &[&str], args: &[&str]) -> Command {
         let program = repository().join("tests/integration/terminal.py");
         let mut command = Command::new(interpreter());
         command.arg(program).args(["80", "40", &serde_json::to_string(answers).unwrap()]);
         command.arg(env!("CARGO_BIN_EXE_coppice")).args(args).args(["--state", &self.at("state")]);
         command.current_dir(self.dir.path()).env_remove("COPPICE_ENV").env("NO_COLOR", "1");
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        command.stdin(Stdio::null());
+        command
     }
 
     /// Starts `coppice` and leaves it running.

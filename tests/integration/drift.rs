@@ -90,3 +90,42 @@ fn what_was_written_to_behind_our_back_is_found_by_reading_it_back() {
     let jobs: Vec<_> = differs(&found).iter().map(|(job, _)| (*job).to_owned()).collect();
     assert_eq!(jobs, ["graph/kansas"], "{found:#}");
 }
+
+#[test]
+fn what_is_live_and_has_no_job_any_more_is_told() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let receipt = bench.receipt(0, &["restore"]);
+    let live = |job: &str| {
+        let lines = receipt["projections"].as_array().unwrap();
+        lines.iter().find(|line| line["job"] == job).unwrap()["generation"].clone()
+    };
+    for job in ["postgis/earthquakes", "search/kansas"] {
+        fs::remove_file(bench.path(&format!("rebuild/{job}.yaml"))).unwrap();
+    }
+    let found = drift(&bench, 1, &["--deep"]);
+    let told =
+        [("postgis/earthquakes", "in the database"), ("search/kansas", "in the projections")];
+    let said = differs(&found);
+    assert_eq!(said.len(), told.len(), "{found:#}");
+    for ((job, said), (wanted, place)) in said.iter().zip(told) {
+        assert_eq!(*job, wanted);
+        assert!(said.contains(place) && said.contains("no job of the plan"), "{said}");
+        let jobs = found["jobs"].as_array().unwrap();
+        let of = jobs.iter().find(|of| of["job"] == wanted).unwrap();
+        assert_eq!((&of["live"], &of["expected"]), (&live(wanted), &Value::Null), "{of:#}");
+        assert_eq!(of["run_id"], receipt["run_id"], "{of:#}");
+        assert_eq!(states(&bench, wanted), ["live"]);
+    }
+    let text = bench.run(&["drift", "plans/kansas.yaml", "--env", "dev"]).expect(1).stdout;
+    assert!(!text.contains("coppice rebuild"), "no job builds it: {text}");
+    assert!(text.contains("--take-down"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    // A plan that is about some jobs alone says nothing of the others.
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap();
+    let only = "  jobs: ../rebuild\n  only: [postgis/places]\n";
+    fs::write(&plan, text.replace("  jobs: ../rebuild\n", only)).unwrap();
+    drift(&bench, 0, &[]);
+}

@@ -130,8 +130,11 @@ impl Drop for Graphs {
 }
 
 fn graph(receipt: &Value) -> &Value {
-    let all = receipt["projections"].as_array().unwrap();
-    all.iter().find(|projection| projection["job"] == "graph/kansas").unwrap()
+    graph_of(&receipt["projections"])
+}
+
+fn graph_of(jobs: &Value) -> &Value {
+    jobs.as_array().unwrap().iter().find(|of| of["job"] == "graph/kansas").unwrap()
 }
 
 #[test]
@@ -170,6 +173,12 @@ fn a_graph_is_restored_to_a_server_read_there_and_rolled_back() {
     let marker = format!("marker sparql:http://127.0.0.1:{}/update", graphs.port);
     let probes = check["probes"].as_array().unwrap();
     assert!(probes.iter().any(|probe| probe["id"] == marker && probe["ok"] == true), "{check:#}");
+    // Taken out of the plan, it is still what readers get.
+    fs::remove_file(bench.path("rebuild/graph/kansas.yaml")).unwrap();
+    let drift = bench.json(&["drift", "plans/kansas.yaml", "--env", "dev"]).expect(1).json();
+    let told = graph_of(&drift["jobs"]);
+    assert_eq!(told["live"], graph(&third)["generation"], "{told:#}");
+    assert!(told["differs"].to_string().contains("live on the SPARQL server"), "{told:#}");
 }
 
 #[test]

@@ -122,21 +122,23 @@ fn a_rehearsal_whose_plan_was_pointed_at_anothers_server_never_asks_it() {
     // The server of production, which another environment has marked; and one that is nowhere.
     let prod = house.server.database("prod");
     house.server.sql("prod", "CREATE EXTENSION postgis; CREATE SCHEMA kansas");
-    let connections = "SELECT sessions FROM pg_stat_database WHERE datname = 'prod'";
-    let before = (house.held("prod"), house.server.sql("postgres", connections));
+    house.server.sql("postgres", "ALTER SYSTEM SET log_connections = on");
+    house.server.sql("postgres", "SELECT pg_reload_conf()");
+    let before = house.held("prod");
+    let connections = || house.server.log().matches("database=prod").count();
+    assert_ne!(connections(), 0, "our own look is not logged");
+    let looks = connections();
     for url in [prod.as_str(), "postgres://nobody:pw@db.invalid/prod"] {
         house.bench.set("GIS", url);
         let receipt = house.bench.receipt(0, &["rehearse"]);
         assert_eq!(receipt["outcome"], "recovered");
     }
-    let sessions = house.server.sql("postgres", connections);
-    // Our own look is one.
-    let ours = sessions.parse::<i64>().unwrap() - before.1.parse::<i64>().unwrap_or(0);
-    assert!(ours <= 1, "the rehearsal opened {ours} sessions");
-    assert_eq!(house.held("prod"), before.0);
+    assert_eq!(connections(), looks, "the rehearsal asked it");
+    assert_eq!(house.held("prod"), before);
     house.bench.set("GIS", &prod);
     house.bench.json(&RESTORE).expect(5);
-    assert_eq!(house.held("prod"), before.0);
+    assert_ne!(connections(), looks, "a restore that asks it is not logged");
+    assert_eq!(house.held("prod"), before);
 }
 
 /// Ends the connection that holds the lock of a run, once something is proven, and lets the run go

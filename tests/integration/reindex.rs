@@ -207,10 +207,10 @@ fn what_was_first_live_with_what_goes_back_is_taken_down_and_can_come_again() {
     assert_eq!(states("tiles/second"), ["live"]);
 
     let dry = bench.run(&[&["rollback"][..], &PLAN, &["--dry-run"]].concat()).expect(0).stdout;
-    assert!(dry.contains("goes back to nothing"), "{dry}");
+    assert!(dry.contains("is taken down"), "{dry}");
     let back = bench.run(&[&["rollback"][..], &PLAN].concat()).expect(0).stdout;
     assert!(back.contains("2 of 4 projections live"), "{back}");
-    assert_eq!(back.matches("not live, as before").count(), 2, "{back}");
+    assert_eq!(back.matches("not live any more").count(), 2, "{back}");
     for job in new {
         assert_eq!(states(job), ["former"]);
     }
@@ -223,4 +223,35 @@ fn what_was_first_live_with_what_goes_back_is_taken_down_and_can_come_again() {
         line(&again, "postgis/places")["generation"],
         line(&restored, "postgis/places")["generation"]
     );
+}
+
+#[test]
+fn a_job_is_taken_out_of_service_before_it_leaves_the_plan_and_can_come_back() {
+    let (bench, _) = restored();
+    let needed = ["rollback", "--only", "postgis/places", "--take-down"];
+    let needed = bench.run(&[&needed[..1], &PLAN, &needed[1..]].concat()).expect(1);
+    let needed = format!("{}{}", needed.stdout, needed.stderr).replace('\n', " ");
+    assert!(needed.contains("tiles/kansas is live and made of it"), "{needed}");
+    let down =
+        ["rollback", "--only", "search/kansas", "--only", "postgis/earthquakes", "--take-down"];
+    let dry = bench.run(&[&down[..1], &PLAN, &down[1..], &["--dry-run"]].concat()).expect(0).stdout;
+    assert!(dry.contains("search/kansas") && dry.contains("is taken down"), "{dry}");
+    let receipt = bench.receipt(0, &down);
+    assert_eq!(receipt["outcome"], "recovered", "{receipt:#}");
+    // It is not there for readers; what is in the plan is told to be gone.
+    let drift = bench.json(&[&["drift"], &PLAN[..]].concat()).expect(1).json();
+    let gone = drift["jobs"].as_array().unwrap().iter().filter(|job| job["live"].is_null());
+    assert_eq!(gone.count(), 2, "{drift:#}");
+    // Taken out of the plan, nothing is left to tell; put back, it is live again without being built.
+    let file = bench.path("rebuild/search/kansas.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let drift = bench.json(&[&["drift"], &PLAN[..]].concat()).expect(1).json();
+    let jobs = drift["jobs"].as_array().unwrap();
+    assert!(jobs.iter().all(|job| job["job"] != "search/kansas"), "{drift:#}");
+    fs::write(&file, text).unwrap();
+    let back = bench.receipt(0, &["rollback", "--only", "search/kansas"]);
+    assert_eq!(back["projections"][0]["live"], true, "{back:#}");
+    bench.receipt(0, &["rebuild"]);
+    bench.json(&[&["drift"], &PLAN[..]].concat()).expect(0);
 }

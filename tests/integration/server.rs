@@ -122,6 +122,11 @@ impl Server {
         finish(command.arg(file.path()));
     }
 
+    /// What it has written to its log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.sockets().join("log")).unwrap()
+    }
+
     fn sockets(&self) -> PathBuf {
         self.dir.path().join("s")
     }

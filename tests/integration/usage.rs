@@ -1,5 +1,6 @@
 //! What a wrong command line or a wrong plan gets: a clear error, exit 2, and nothing done.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
@@ -79,6 +80,109 @@ fn schemas_completions_and_the_manual_are_printed() {
     }
     assert!(bench.run(&["completions", "bash"]).expect(0).stdout.contains("_coppice"));
     assert!(bench.run(&["man"]).expect(0).stdout.contains(".TH"));
+}
+
+/// The subcommands that `--help` lists.
+fn subcommands(bench: &Bench) -> BTreeSet<String> {
+    let help = bench.run(&["--help"]).expect(0).stdout;
+    let list = help.split("\nCommands:\n").nth(1).unwrap_or_else(|| panic!("{help}"));
+    let list = list.split("\nOptions:\n").next().unwrap();
+    // What goes on in a second line is indented further.
+    let names = list.lines().filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    let names = names.filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+    let names: BTreeSet<_> = names.filter(|name| name != "help").collect();
+    assert!(names.len() > 25 && names.contains("sign-off"), "{names:?}");
+    names
+}
+
+#[test]
+fn every_subcommand_has_a_page_of_the_manual() {
+    let bench = Bench::new();
+    let folder = bench.path("man1");
+    fs::create_dir(&folder).unwrap();
+    bench.run(&["man", "--to", &bench.at("man1")]).expect(0);
+    let pages: BTreeSet<_> = files(&folder).into_keys().collect();
+    let of_commands = subcommands(&bench).into_iter().map(|name| format!("coppice-{name}.1"));
+    let expected: BTreeSet<_> = of_commands.chain(["coppice.1".to_owned()]).collect();
+    assert_eq!(pages, expected);
+    for (page, text) in files(&folder) {
+        let text = String::from_utf8(text).unwrap();
+        for part in [".TH", ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"] {
+            assert!(text.contains(part), "{page} has no {part}:\n{text}");
+        }
+    }
+    // A folder that is not there is not made.
+    let refused = bench.json(&["man", "--to", "no/such/folder"]).expect(2).json();
+    assert_eq!(refused["error"]["code"], "usage", "{refused:#}");
+}
+
+#[test]
+fn completions_know_every_subcommand() {
+    let bench = Bench::new();
+    let names = subcommands(&bench);
+    // How each shell's script offers one.
+    let forms: [(&str, fn(&str) -> String); 3] = [
+        ("bash", |name| format!("coppice,{name})")),
+        ("zsh", |name| format!("'{name}:")),
+        ("fish", |name| format!("-a \"{name}\"")),
+    ];
+    for (shell, form) in forms {
+        let script = bench.run(&["completions", shell]).expect(0).stdout;
+        for name in &names {
+            assert!(script.contains(&form(name)), "{shell} does not know {name}:\n{script}");
+        }
+    }
+}
+
+#[test]
+fn only_what_has_a_graph_is_drawn() {
+    let bench = Bench::new();
+    bench.seal();
+    let restore = ["restore", "plans/kansas.yaml", "--env", "dev", "--format"];
+    for (format, start) in [("dot", "digraph"), ("mermaid", "flowchart")] {
+        let restore = [&restore[..], &[format]].concat();
+        for args in [&["runs", "--format", format][..], &restore[..]] {
+            let refused = bench.run(args).expect(2);
+            assert_eq!(refused.stdout, "");
+            let said = refused.stderr;
+            assert!(said.contains(&format!("invalid value '{format}' for '--format")), "{said}");
+            assert!(said.contains("text, json; dot and mermaid draw"), "{said}");
+        }
+        let drawn = bench.run(&[&restore[..], &["--dry-run"]].concat()).expect(0).stdout;
+        assert!(drawn.trim_start().starts_with(start), "{drawn}");
+    }
+    assert_eq!(bench.newest_run(), None);
+    let help = bench.run(&["runs", "--help"]).expect(0).stdout;
+    assert!(!help.contains("- mermaid:"), "offered where it is refused:\n{help}");
+}
+
+#[test]
+fn colours_are_for_terminals_whose_user_wants_them_and_say_nothing_alone() {
+    let mut bench = Bench::new();
+    let plan = bench.path("plans/kansas.yaml");
+    let text = fs::read_to_string(&plan).unwrap().replacen("objectives:", "objectivs:", 1);
+    fs::write(&plan, text).unwrap();
+    for (args, word) in [
+        (&["plan", "plans/kansas.yaml", "--env", "dev"][..], "objectivs"),
+        (&["status"][..], "usage"),
+        (&["runs", "--evn"][..], "error: "),
+    ] {
+        let (plain, coloured) = (bench.on_terminal(&[], args), bench.on_coloured_terminal(args));
+        assert_eq!((plain.exit, coloured.exit), (2, 2));
+        assert!(!plain.colours, "{args:?}: a colour in spite of NO_COLOR");
+        assert!(coloured.colours, "{args:?}: no colour on a terminal");
+        assert_eq!(plain.screen, coloured.screen, "the words are others without colours");
+        assert!(plain.screen.iter().any(|line| line.contains(word)), "{:?}", plain.screen);
+        let logged = bench.run_coloured(args).expect(2);
+        assert!(!logged.stderr.contains('\u{1b}'), "not for a log: {:?}", logged.stderr);
+    }
+    // Nor does the log of a library or of ours have any off a terminal.
+    bench.set("COPPICE_JOURNAL", "env:TEAM_JOURNAL");
+    bench.set("TEAM_JOURNAL", "postgres://u@127.0.0.1:1/gis");
+    let warned = bench.run_coloured(&["runs"]).expect(1).stderr;
+    assert!(warned.contains("WARN") && warned.contains("trying again"), "{warned}");
+    assert!(!warned.contains('\u{1b}'), "not for a log: {warned:?}");
 }
 
 #[test]

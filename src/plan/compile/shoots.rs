@@ -144,9 +144,14 @@ pub(super) fn cut_over(
         jobs: candidates.collect(),
         rollback,
         asked: if rollback { facts.only.clone() } else { Vec::new() },
+        take_down: facts.take_down,
         labels: facts.versions.iter().filter(|_| rollback).map(now).collect(),
     };
-    let words = if rollback { "choose the former generations" } else { "choose what goes live" };
+    let words = match (rollback, facts.take_down) {
+        (true, true) => "choose what is taken down",
+        (true, false) => "choose the former generations",
+        (false, _) => "choose what goes live",
+    };
     let decided = || succeeded(&["cutover", "decide"]);
     for (name, kind, after, words) in [
         ("decide", StepKind::Decide, after, words),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -96,6 +97,10 @@ impl<K: FileKind> Projection for FileProjection<K> {
 
     async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
         Ok(self.files.live(job).await?)
+    }
+
+    async fn all_live(&self) -> Result<BTreeMap<JobId, Digest>, Failure> {
+        Ok(self.files.pointer().await?.map(|pointer| pointer.generations).unwrap_or_default())
     }
 
     async fn last_switch(&self, job: &JobId) -> Result<Option<LastSwitch>, Failure> {

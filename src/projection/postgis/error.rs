@@ -13,7 +13,7 @@ pub(crate) enum PostgisError {
     #[error("failed to build a table: {0}")]
     Sink(String),
     #[error("failed to read what the target recorded of `{job}`")]
-    Malformed { job: JobId },
+    Malformed { job: String },
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("the database is no longer held by run {run}: {by} has taken it since")]

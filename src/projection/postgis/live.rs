@@ -63,7 +63,7 @@ pub(super) async fn record_sink(
     generation: &Digest,
     table: &TableSink,
 ) -> Result<()> {
-    let malformed = |_| PostgisError::Malformed { job: job.clone() };
+    let malformed = |_| PostgisError::Malformed { job: job.to_string() };
     let sink = serde_json::to_string(&Sink::Postgis(table.clone())).map_err(malformed)?;
     sqlx::query(
         "UPDATE coppice.generations SET sink = $3::json WHERE job = $1 AND generation = $2",

@@ -1,5 +1,7 @@
 //! What the target itself remembers: the generations with their proofs, and which are live.
 
+use std::collections::BTreeMap;
+
 use chrono::DateTime;
 use sqlx::PgConnection;
 
@@ -63,7 +65,7 @@ fn fence(run_id: &str, epoch: i64, cx: &StageContext) -> Result<()> {
 }
 
 fn digest(job: &JobId, text: Option<String>) -> Result<Option<Digest>> {
-    let malformed = || PostgisError::Malformed { job: job.clone() };
+    let malformed = || PostgisError::Malformed { job: job.to_string() };
     text.map(|text| text.parse().ok().ok_or_else(malformed)).transpose()
 }
 
@@ -87,7 +89,7 @@ pub(super) async fn recorded(
     .await
     .map_err(PgError::sql("read the record of a generation"))?;
     let Some((sink, proof, run_id, epoch)) = row else { return Ok(None) };
-    let malformed = || PostgisError::Malformed { job: job.clone() };
+    let malformed = || PostgisError::Malformed { job: job.to_string() };
     let sink = serde_json::from_str(&sink).ok().ok_or_else(malformed)?;
     let proof = proof.map(|text| serde_json::from_str(&text).ok().ok_or_else(malformed));
     Ok(Some(Recorded { sink, proof: proof.transpose()?, run_id, epoch }))
@@ -99,7 +101,7 @@ pub(super) async fn record_staged(
     generation: &Generation,
     cx: &StageContext,
 ) -> Result<()> {
-    let malformed = |_| PostgisError::Malformed { job: generation.job.clone() };
+    let malformed = |_| PostgisError::Malformed { job: generation.job.to_string() };
     let sink = serde_json::to_string(&generation.sink).map_err(malformed)?;
     sqlx::query(
         "INSERT INTO coppice.generations (job, generation, sink, state, run_id, epoch) \
@@ -122,7 +124,7 @@ pub(super) async fn record_proof(
     generation: &Generation,
     proof: &Proof,
 ) -> Result<bool> {
-    let malformed = |_| PostgisError::Malformed { job: generation.job.clone() };
+    let malformed = |_| PostgisError::Malformed { job: generation.job.to_string() };
     let proof = serde_json::to_string(proof).map_err(malformed)?;
     let done = sqlx::query(
         "UPDATE coppice.generations SET state = 'complete', proof = $3::json \
@@ -165,7 +167,7 @@ pub(super) async fn stored(connection: &mut PgConnection, job: &JobId) -> Result
     .fetch_all(connection)
     .await
     .map_err(PgError::sql("list the generations of a job"))?;
-    let malformed = || PostgisError::Malformed { job: job.clone() };
+    let malformed = || PostgisError::Malformed { job: job.to_string() };
     let stored = rows.into_iter().map(|(generation, run, complete, was_live)| {
         let digest = generation.parse().ok().ok_or_else(malformed)?;
         let run = Some(run.parse::<RunId>().ok().ok_or_else(malformed)?);
@@ -206,6 +208,23 @@ pub(super) async fn live(connection: &mut PgConnection, job: &JobId) -> Result<L
     };
     let (generation, former) = (digest(job, generation)?, digest(job, former)?);
     Ok(Live { generation, former, run_id, epoch, micros })
+}
+
+/// Lists what is live of every job.
+pub(super) async fn all_live(connection: &mut PgConnection) -> Result<BTreeMap<JobId, Digest>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT job, generation FROM coppice.live WHERE generation IS NOT NULL ORDER BY job",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(PgError::sql("list what is live"))?;
+    let live = rows.into_iter().map(|(job, generation)| {
+        let malformed = || PostgisError::Malformed { job: job.clone() };
+        let id: JobId = job.parse().ok().ok_or_else(malformed)?;
+        let digest = generation.parse().ok().ok_or_else(malformed)?;
+        Ok((id, digest))
+    });
+    live.collect()
 }
 
 /// Records that readers were shown a generation: it was a live one, whoever built it.

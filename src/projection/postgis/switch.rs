@@ -220,7 +220,7 @@ async fn proven_table(
         return Err(Refusal::unproven(job, generation).into());
     }
     let Sink::Postgis(_) = &recorded.sink else {
-        return Err(PostgisError::Malformed { job: job.clone() });
+        return Err(PostgisError::Malformed { job: job.to_string() });
     };
     Ok(table::table_of(&recorded.sink)?.clone())
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -85,6 +86,15 @@ impl PostgisProjection {
         let failed = PgError::sql("read what is live");
         let mut connection = self.pool.acquire().await.map_err(failed)?;
         registry::live(&mut connection, job).await
+    }
+
+    async fn list_live(&self) -> Result<BTreeMap<JobId, Digest>, PostgisError> {
+        if !has_registry(&self.pool).await? {
+            return Ok(BTreeMap::new());
+        }
+        let failed = PgError::sql("list what is live");
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        registry::all_live(&mut connection).await
     }
 
     async fn record_proof(
@@ -205,6 +215,10 @@ impl Projection for PostgisProjection {
 
     async fn live(&self, job: &JobId) -> Result<Option<Digest>, Failure> {
         Ok(self.state(job).await?.generation)
+    }
+
+    async fn all_live(&self) -> Result<BTreeMap<JobId, Digest>, Failure> {
+        Ok(self.list_live().await?)
     }
 
     async fn last_switch(&self, job: &JobId) -> Result<Option<LastSwitch>, Failure> {

@@ -28,7 +28,7 @@ pub(crate) fn bind(spec: &StepSpec, world: &Arc<World>) -> Result<Arc<dyn Action
 #[async_trait]
 impl Action for Decide {
     async fn run(&self, cx: &StepContext) -> Result<Output, Failure> {
-        let set = if self.params.rollback { self.former().await? } else { self.proven(cx).await? };
+        let set = if self.params.rollback { self.back().await? } else { self.proven(cx).await? };
         self.prepare(&set).await?;
         let set = set
             .into_iter()
@@ -40,7 +40,7 @@ impl Action for Decide {
     async fn preview(&self, before: &Previews) -> Result<Preview, Failure> {
         let mut preview = Preview::default();
         if self.params.rollback {
-            let set = match self.former().await {
+            let set = match self.back().await {
                 Err(failure) if failure.code == Code::StepFailed => {
                     return Ok(Preview::blocked(failure.message));
                 }
@@ -76,7 +76,12 @@ fn is_proven(candidate: &Candidate, before: &Previews) -> bool {
 
 fn in_words(change: &Change) -> String {
     let name = |digest: Option<Digest>| digest.map_or_else(|| "nothing".to_owned(), |d| d.short());
-    format!("{}: {} goes back to {}", change.job, name(change.from), name(change.to))
+    match change.to {
+        Some(_) => {
+            format!("{}: {} goes back to {}", change.job, name(change.from), name(change.to))
+        }
+        None => format!("{}: {} is taken down", change.job, name(change.from)),
+    }
 }
 
 impl Decide {
@@ -126,12 +131,17 @@ impl Decide {
         Ok((!found.is_empty()).then(|| found.join("; ")))
     }
 
-    async fn former(&self) -> Result<Vec<Change>, Failure> {
+    /// What a rollback switches.
+    async fn back(&self) -> Result<Vec<Change>, Failure> {
         let mut found = Vec::new();
         for candidate in &self.params.jobs {
             let target = self.world.targets.of(&candidate.sink).await?;
             let live = target.live(&candidate.job).await?;
             found.push((candidate, live, target.last_switch(&candidate.job).await?));
+        }
+        if self.params.take_down {
+            let live = found.into_iter().map(|(candidate, live, _)| (candidate, live));
+            return taken_down(&self.params.asked, live.collect());
         }
         found = match self.params.asked.as_slice() {
             [] => last_set(found),
@@ -159,6 +169,42 @@ impl Decide {
 
 fn change(candidate: &Candidate, from: Option<Digest>, to: Option<Digest>) -> Change {
     Change { job: candidate.job.clone(), sink: candidate.sink.clone(), from, to }
+}
+
+/// What was asked for goes away from readers. What is made of it, and is live, would be left without:
+/// whoever wants that says so.
+fn taken_down(
+    asked: &[JobId],
+    found: Vec<(&Candidate, Option<Digest>)>,
+) -> Result<Vec<Change>, Failure> {
+    let is_asked = |job: &JobId| asked.contains(job);
+    let mut set = Vec::new();
+    for (candidate, live) in found {
+        let job = &candidate.job;
+        match (is_asked(job), live) {
+            (true, None) => return Err(not_live(job)),
+            (true, live) => set.push(change(candidate, live, None)),
+            (false, None) => {}
+            (false, Some(_)) => {
+                if let Some(need) = candidate.needs.iter().find(|need| is_asked(need)) {
+                    return Err(still_needed(need, job));
+                }
+            }
+        }
+    }
+    Ok(set)
+}
+
+fn not_live(job: &JobId) -> Failure {
+    Failure::permanent(Code::StepFailed, format!("{job} is not live; nothing was changed"))
+        .hint("`coppice generations` shows what is live")
+}
+
+fn still_needed(need: &JobId, by: &JobId) -> Failure {
+    let message =
+        format!("{need} cannot be taken down: {by} is live and made of it; nothing was changed");
+    let hint = format!("take both down: `--only {need} --only {by} --take-down`");
+    Failure::permanent(Code::StepFailed, message).hint(hint)
 }
 
 /// A job with what is live of it and how that came to be.
@@ -319,6 +365,24 @@ mod tests {
         let found = jobs.iter().zip(last).map(|(job, last)| (job, None, last)).collect();
         let set: Vec<_> = last_set(found).iter().map(|(c, ..)| c.job.to_string()).collect();
         assert_eq!(set, ["graph/a", "graph/c"]);
+    }
+
+    #[test]
+    fn a_job_is_taken_down_when_nothing_live_is_made_of_it() {
+        let jobs = [candidate("postgis/a", &[]), candidate("tiles/b", &["postgis/a"])];
+        let live = Some(Digest::blake3(b"live"));
+        let down = |asked: &[&str], dependant: Option<Digest>| {
+            let asked: Vec<JobId> = asked.iter().map(|job| job.parse().unwrap()).collect();
+            taken_down(&asked, vec![(&jobs[0], live), (&jobs[1], dependant)])
+                .map(|set| set.iter().map(|it| (it.job.to_string(), it.to)).collect::<Vec<_>>())
+        };
+        let a = ("postgis/a".to_owned(), None);
+        assert_eq!(down(&["postgis/a"], None), Ok(vec![a.clone()]));
+        let both = down(&["postgis/a", "tiles/b"], live).unwrap();
+        assert_eq!(both, [a, ("tiles/b".to_owned(), None)]);
+        let needed = down(&["postgis/a"], live).unwrap_err();
+        assert!(needed.message.contains("tiles/b is live and made of it"), "{needed:?}");
+        assert!(down(&["tiles/b"], None).unwrap_err().message.contains("is not live"));
     }
 
     #[test]

@@ -53,9 +53,8 @@ impl Remote {
             });
         }
         let client = super::open::open(url, location)?;
-        let endpoint = location.options.iter().find(|(name, _)| name.ends_with("endpoint"));
-        let identity = match endpoint {
-            Some((_, endpoint)) => format!("{text} at {endpoint}"),
+        let identity = match location.endpoint() {
+            Some(endpoint) => format!("{text} at {endpoint}"),
             None => text,
         };
         Ok(Self {

@@ -5,10 +5,10 @@ use super::damage::{
     ARTIFACT, CHECKSUMS, COLLECTION, DCAT, ITEM, JSON, PROV, RAW, RAW_MANIFEST, RAW_STRAY, RECEIPT,
     RELEASE, REPORT, STRAY,
 };
-use super::{AIRPORTS, Answer, OF_AIRPORTS, hold};
+use super::{AIRPORTS, ALONE, Answer, OF_AIRPORTS, hold};
 
 /// Artifacts and the report on them.
-const ARTIFACTS_DAMAGED: &[Answer] = &[
+pub(super) const ARTIFACTS_DAMAGED: &[Answer] = &[
     Answer {
         damage: Remove(ARTIFACT),
         found: &[
@@ -21,6 +21,7 @@ const ARTIFACTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Flip(ARTIFACT),
@@ -34,6 +35,7 @@ const ARTIFACTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 2,
     },
     Answer {
         damage: Cut(ARTIFACT),
@@ -47,6 +49,7 @@ const ARTIFACTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 3,
     },
     Answer {
         damage: Grow(JSON),
@@ -60,6 +63,7 @@ const ARTIFACTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Add(STRAY),
@@ -67,6 +71,7 @@ const ARTIFACTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Flip(REPORT),
@@ -74,17 +79,19 @@ const ARTIFACTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 6,
     },
 ];
 
 /// Documents of a version.
-const DOCUMENTS_DAMAGED: &[Answer] = &[
+pub(super) const DOCUMENTS_DAMAGED: &[Answer] = &[
     Answer {
         damage: Remove(CHECKSUMS),
         found: &[("missing", CHECKSUMS)],
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 4,
     },
     Answer {
         damage: Remove(RECEIPT),
@@ -92,6 +99,7 @@ const DOCUMENTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 5,
     },
     Answer {
         damage: Remove(DCAT),
@@ -99,6 +107,7 @@ const DOCUMENTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 4,
     },
     Answer {
         damage: Remove(PROV),
@@ -106,6 +115,7 @@ const DOCUMENTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 5,
     },
     Answer {
         damage: Remove(COLLECTION),
@@ -113,6 +123,7 @@ const DOCUMENTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 2,
     },
     Answer {
         damage: Remove(ITEM),
@@ -120,6 +131,7 @@ const DOCUMENTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 6,
     },
     Answer {
         damage: Cut(CHECKSUMS),
@@ -127,6 +139,7 @@ const DOCUMENTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 5,
     },
     Answer {
         damage: Cut(DCAT),
@@ -134,11 +147,12 @@ const DOCUMENTS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 5,
     },
 ];
 
 /// Raw objects, their manifest, and what belongs nowhere.
-const OTHERS_DAMAGED: &[Answer] = &[
+pub(super) const OTHERS_DAMAGED: &[Answer] = &[
     Answer {
         damage: Flip(RAW),
         found: &[
@@ -149,6 +163,7 @@ const OTHERS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 4,
     },
     Answer {
         damage: Remove(RAW),
@@ -156,6 +171,7 @@ const OTHERS_DAMAGED: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Remove(RAW_MANIFEST),
@@ -163,6 +179,7 @@ const OTHERS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: &[],
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Add(RAW_STRAY),
@@ -170,6 +187,7 @@ const OTHERS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: &[],
         told: None,
+        store: 10,
     },
     Answer {
         damage: Add("elsewhere/notes.txt"),
@@ -177,6 +195,7 @@ const OTHERS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: &[],
         told: Some(&[]),
+        store: 9,
     },
     Answer {
         damage: Edit(RAW_MANIFEST, "acc92070", "acc92071"),
@@ -184,6 +203,7 @@ const OTHERS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: &[],
         told: None,
+        store: 10,
     },
 ];
 

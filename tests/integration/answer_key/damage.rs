@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// A damage to one object of the store.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Damage {
     /// A text in the place of another.
     Edit(&'static str, &'static str, &'static str),

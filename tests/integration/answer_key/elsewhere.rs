@@ -2,16 +2,17 @@
 
 use super::damage::Damage::{Cut, Edit, Grow, Remove};
 use super::damage::{EARTHQUAKES, FLIGHTS, FORMER_PROV, SITES_CHECKSUMS, WARNINGS, ZIPCODES_DCAT};
-use super::{Answer, hold};
+use super::{ALONE, Answer, hold};
 
 /// Damages to one dataset each.
-const OTHER_DATASETS: &[Answer] = &[
+pub(super) const OTHER_DATASETS: &[Answer] = &[
     Answer {
         damage: Edit(ZIPCODES_DCAT, "dct:license", "dct:rights"),
         found: &[("license-missing", ZIPCODES_DCAT)],
         holds: &["2026-02.29ec178f"],
         blocked: &["graph/kansas", "postgis/zipcodes", "search/kansas", "tiles/kansas"],
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Cut(FLIGHTS),
@@ -40,6 +41,7 @@ const OTHER_DATASETS: &[Answer] = &[
             "tiles/kansas",
         ],
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Remove(WARNINGS),
@@ -59,6 +61,7 @@ const OTHER_DATASETS: &[Answer] = &[
         holds: &["2026-02.6d2832fb"],
         blocked: &["graph/kansas", "postgis/warnings", "search/kansas"],
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Remove(SITES_CHECKSUMS),
@@ -66,6 +69,7 @@ const OTHER_DATASETS: &[Answer] = &[
         holds: &["2026-02.10272652"],
         blocked: &["graph/kansas", "postgis/species_restricted"],
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Grow(EARTHQUAKES),
@@ -73,6 +77,7 @@ const OTHER_DATASETS: &[Answer] = &[
         holds: &["2026-02.304508b7"],
         blocked: &["graph/kansas", "postgis/earthquakes"],
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Remove(FORMER_PROV),
@@ -80,6 +85,7 @@ const OTHER_DATASETS: &[Answer] = &[
         holds: &["2026-01.f3643be0"],
         blocked: &["graph/kansas"],
         told: Some(&[("missing", "hidden")]),
+        store: ALONE,
     },
 ];
 

@@ -2,16 +2,17 @@
 
 use super::damage::Damage::{Cut, Edit, Flip, Remove};
 use super::damage::{CHECKPOINT, CHECKPOINT_MANIFEST, FIRST_DAY, HEAD, LAST, RECORD};
-use super::{ALL, Answer, hold};
+use super::{ALL, ALONE, Answer, hold};
 
 /// Its records.
-const RECORDS_DAMAGED: &[Answer] = &[
+pub(super) const RECORDS_DAMAGED: &[Answer] = &[
     Answer {
         damage: Edit(RECORD, "\"actor\"", "\"aktor\""),
         found: &[("ledger-altered", RECORD)],
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 13,
     },
     Answer {
         damage: Flip(RECORD),
@@ -19,6 +20,7 @@ const RECORDS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Remove(RECORD),
@@ -32,6 +34,7 @@ const RECORDS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 11,
     },
     Answer {
         damage: Remove(LAST),
@@ -42,6 +45,7 @@ const RECORDS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 11,
     },
     Answer {
         damage: Remove(FIRST_DAY),
@@ -55,17 +59,19 @@ const RECORDS_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 12,
     },
 ];
 
 /// Its head and its checkpoints.
-const HEAD_DAMAGED: &[Answer] = &[
+pub(super) const HEAD_DAMAGED: &[Answer] = &[
     Answer {
         damage: Remove(HEAD),
         found: &[("ledger-head-mismatch", HEAD)],
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 12,
     },
     Answer {
         damage: Edit(HEAD, "sha256:9001", "sha256:9002"),
@@ -73,6 +79,7 @@ const HEAD_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: Some(&[("ledger-cut", HEAD)]),
+        store: 13,
     },
     Answer {
         damage: Cut(CHECKPOINT),
@@ -80,6 +87,7 @@ const HEAD_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 12,
     },
     Answer {
         damage: Remove(CHECKPOINT),
@@ -87,6 +95,7 @@ const HEAD_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 13,
     },
     Answer {
         damage: Cut(CHECKPOINT_MANIFEST),
@@ -94,6 +103,7 @@ const HEAD_DAMAGED: &[Answer] = &[
         holds: &[],
         blocked: ALL,
         told: None,
+        store: 11,
     },
 ];
 

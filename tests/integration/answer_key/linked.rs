@@ -2,16 +2,17 @@
 
 use super::damage::Damage::Edit;
 use super::damage::{DCAT, ITEM, PROV, RECEIPT};
-use super::{AIRPORTS, Answer, OF_AIRPORTS, hold};
+use super::{AIRPORTS, ALONE, Answer, OF_AIRPORTS, hold};
 
 /// What DCAT says.
-const DCAT_SAID: &[Answer] = &[
+pub(super) const DCAT_SAID: &[Answer] = &[
     Answer {
         damage: Edit(DCAT, "dct:license", "dct:rights"),
         found: &[("license-missing", DCAT)],
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(DCAT, "c71f96f8", "c71f96f9"),
@@ -19,6 +20,7 @@ const DCAT_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 6,
     },
     Answer {
         damage: Edit(DCAT, "artifacts/ks_airports.parquet\"", "artifacts/other.parquet\""),
@@ -26,6 +28,7 @@ const DCAT_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 7,
     },
     Answer {
         damage: Edit(DCAT, "\"kfm:row_count\": 334", "\"kfm:row_count\": 335"),
@@ -33,6 +36,7 @@ const DCAT_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(DCAT, "\"dct:title\"", "\"dkt:title\""),
@@ -40,6 +44,7 @@ const DCAT_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 9,
     },
     Answer {
         damage: Edit(DCAT, "kfm://run/019c4643", "kfm://run/019c4644"),
@@ -47,6 +52,7 @@ const DCAT_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 2,
     },
     Answer {
         damage: Edit(
@@ -58,6 +64,7 @@ const DCAT_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: Some(&[("policy-denied", ""), ("policy-label-conflict", "hidden")]),
+        store: ALONE,
     },
     Answer {
         damage: Edit(
@@ -69,17 +76,19 @@ const DCAT_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &["postgis/airports", "search/kansas", "tiles/kansas"],
         told: Some(&[("policy-denied", ""), ("policy-label-unknown", "hidden")]),
+        store: ALONE,
     },
 ];
 
 /// What provenance and run receipt say.
-const ORIGIN_SAID: &[Answer] = &[
+pub(super) const ORIGIN_SAID: &[Answer] = &[
     Answer {
         damage: Edit(PROV, "2026-02-10T06:37:00Z", "2026-02-10T05:37:00Z"),
         found: &[("provenance-incomplete", PROV)],
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(
@@ -91,6 +100,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(
@@ -102,6 +112,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 2,
     },
     Answer {
         damage: Edit(
@@ -113,6 +124,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 2,
     },
     Answer {
         damage: Edit(RECEIPT, "\"pipeline_version\": 1", "\"pipeline_version\": 2"),
@@ -120,6 +132,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(RECEIPT, "\"pipeline_version\": 1", "\"pipeline_version\": 9007199254740993"),
@@ -127,6 +140,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 3,
     },
     Answer {
         damage: Edit(
@@ -138,6 +152,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 7,
     },
     Answer {
         damage: Edit(RECEIPT, "\"digest\": \"sha256:1cef063e", "\"digest\": \"sha256:1cef063f"),
@@ -145,6 +160,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 8,
     },
     Answer {
         damage: Edit(
@@ -156,6 +172,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(RECEIPT, "\"kfm_run_receipt_version\": \"v1\",", ""),
@@ -163,6 +180,7 @@ const ORIGIN_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 9,
     },
 ];
 

@@ -2,16 +2,17 @@
 
 use super::damage::Damage::Edit;
 use super::damage::{CHECKSUMS, COLLECTION, ITEM, RELEASE};
-use super::{AIRPORTS, Answer, OF_AIRPORTS, hold};
+use super::{AIRPORTS, ALONE, Answer, OF_AIRPORTS, hold};
 
 /// What the checksums and the item say of artifacts.
-const ARTIFACTS_SAID: &[Answer] = &[
+pub(super) const ARTIFACTS_SAID: &[Answer] = &[
     Answer {
         damage: Edit(CHECKSUMS, "\"size\": 38001", "\"size\": 38002"),
         found: &[("checksum-mismatch", CHECKSUMS)],
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 6,
     },
     Answer {
         damage: Edit(CHECKSUMS, "c71f96f8", "c71f96f9"),
@@ -19,6 +20,7 @@ const ARTIFACTS_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 7,
     },
     Answer {
         damage: Edit(
@@ -30,6 +32,7 @@ const ARTIFACTS_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 9,
     },
     Answer {
         damage: Edit(ITEM, "1e20c71f96f8", "1e20c71f96f9"),
@@ -37,6 +40,7 @@ const ARTIFACTS_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 4,
     },
     Answer {
         damage: Edit(ITEM, "\"122033afa8", "\"sha256:33afa8"),
@@ -44,6 +48,7 @@ const ARTIFACTS_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 9,
     },
     Answer {
         damage: Edit(ITEM, "\"122033afa8", "\"1e2033afa8"),
@@ -51,6 +56,7 @@ const ARTIFACTS_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 5,
     },
     Answer {
         damage: Edit(ITEM, "\"file:size\": 38001", "\"file:size\": 1"),
@@ -58,17 +64,19 @@ const ARTIFACTS_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 7,
     },
 ];
 
 /// What the item says.
-const ITEM_SAID: &[Answer] = &[
+pub(super) const ITEM_SAID: &[Answer] = &[
     Answer {
         damage: Edit(ITEM, "table/v1.2.0", "table/v9.9.9"),
         found: &[("unknown-extension", ITEM)],
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 9,
     },
     Answer {
         damage: Edit(ITEM, "\"stac_version\": \"1.1.0\"", "\"stac_version\": \"3.0.0\""),
@@ -76,6 +84,7 @@ const ITEM_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 9,
     },
     Answer {
         damage: Edit(ITEM, "\"datetime\": null", "\"datetime\": 7"),
@@ -83,6 +92,7 @@ const ITEM_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 10,
     },
     Answer {
         damage: Edit(ITEM, "artifacts/ks_airports.parquet\"", "artifacts/other.parquet\""),
@@ -90,6 +100,7 @@ const ITEM_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 8,
     },
     Answer {
         damage: Edit(
@@ -101,6 +112,7 @@ const ITEM_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: ALONE,
     },
     Answer {
         damage: Edit(ITEM, "../../receipts/run_receipt.json", "../../receipts/other.json"),
@@ -108,17 +120,19 @@ const ITEM_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 3,
     },
 ];
 
 /// What the collection says, and the release.
-const COLLECTION_SAID: &[Answer] = &[
+pub(super) const COLLECTION_SAID: &[Answer] = &[
     Answer {
         damage: Edit(COLLECTION, "../dcat.jsonld", "../other.jsonld"),
         found: &[("dangling-link", COLLECTION)],
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(COLLECTION, "\"rel\": \"describedby\"", "\"rel\": \"about\""),
@@ -126,6 +140,7 @@ const COLLECTION_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 3,
     },
     Answer {
         damage: Edit(COLLECTION, "./items/ks_airports.json", "./items/other.json"),
@@ -133,6 +148,7 @@ const COLLECTION_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 5,
     },
     Answer {
         damage: Edit(COLLECTION, "\"license\": \"MIT\",", ""),
@@ -140,6 +156,7 @@ const COLLECTION_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: &[],
         told: None,
+        store: 9,
     },
     Answer {
         damage: Edit(RELEASE, "\"policy_label\": \"public\"", "\"policy_label\": \"internal\""),
@@ -147,6 +164,7 @@ const COLLECTION_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: Some(&[("policy-denied", ""), ("policy-label-conflict", "hidden")]),
+        store: ALONE,
     },
     Answer {
         damage: Edit(
@@ -158,6 +176,7 @@ const COLLECTION_SAID: &[Answer] = &[
         holds: AIRPORTS,
         blocked: OF_AIRPORTS,
         told: None,
+        store: 1,
     },
     Answer {
         damage: Edit(RELEASE, "items/ks_airports\"", "items/other\""),
@@ -165,6 +184,7 @@ const COLLECTION_SAID: &[Answer] = &[
         holds: &[],
         blocked: &[],
         told: None,
+        store: 9,
     },
 ];
 

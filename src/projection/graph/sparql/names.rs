@@ -9,6 +9,7 @@ use crate::projection::{Generation, StageContext};
 /// What all names of an environment's graphs begin with.
 const ENVIRONMENT: &str = "urn:coppice:";
 const SCRATCH: &str = "urn:coppice:scratch:";
+const JOB: &str = "urn:coppice:job:";
 
 /// Whose graphs on a server are meant. Every graph that is read or written is named by it, so that a
 /// rehearsal cannot name one of an environment, nor of another rehearsal.
@@ -58,7 +59,7 @@ pub(super) fn term(name: &str) -> String {
 }
 
 pub(super) fn job(job: &JobId) -> String {
-    format!("urn:coppice:job:{job}")
+    format!("{JOB}{job}")
 }
 
 pub(super) fn generation(job: &JobId, digest: &Digest) -> String {
@@ -72,6 +73,11 @@ pub(super) fn part(attempt: &str, graph: &str) -> String {
         graph => Digest::blake3(graph.as_bytes()).hex()[..32].to_owned(),
     };
     format!("{attempt}:{name}")
+}
+
+/// The job that a name stands for.
+pub(super) fn job_of(name: &str) -> Option<JobId> {
+    name.strip_prefix(JOB)?.parse().ok()
 }
 
 /// The digest in the name of a generation.

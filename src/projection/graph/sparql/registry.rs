@@ -160,6 +160,19 @@ impl Client {
         })
     }
 
+    /// Lists what is live of every job.
+    pub(super) async fn all_live(&self) -> Result<BTreeMap<JobId, Digest>> {
+        const DOING: &str = "list what is live";
+        let (registry, live) = (self.space().registry(), term("live"));
+        let query =
+            format!("SELECT ?job ?live WHERE {{ GRAPH <{registry}> {{ ?job {live} ?live }} }}");
+        let found = self.select(DOING, &query).await?;
+        let read = |row: Solution| {
+            Some((names::job_of(row.get("job")?)?, names::digest_of(row.get("live")?)?))
+        };
+        found.into_iter().map(|row| read(row).ok_or_else(|| self.malformed(DOING))).collect()
+    }
+
     /// Counts the quads in some graphs.
     pub(super) async fn count(&self, parts: &[Part]) -> Result<u64> {
         const DOING: &str = "count the quads of a generation";

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -189,6 +190,10 @@ impl Projection for SparqlProjection {
 
     async fn live(&self, job: &JobId) -> std::result::Result<Option<Digest>, Failure> {
         Ok(self.client.live_of(job).await?.generation)
+    }
+
+    async fn all_live(&self) -> std::result::Result<BTreeMap<JobId, Digest>, Failure> {
+        Ok(self.client.all_live().await?)
     }
 
     async fn last_switch(&self, job: &JobId) -> std::result::Result<Option<LastSwitch>, Failure> {
