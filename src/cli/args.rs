@@ -261,16 +261,23 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Answer for the drill of a rehearsal.
     ///
-    /// The record stands beside the receipt and cites its digest; it is made once.
+    /// The record stands beside the receipt and cites its digest. It is made once, and nothing can
+    /// be added to it later: give every --correction with it.
     ///
     /// Example: coppice sign-off RUN --by "Kim Lee" --correction "runbook: step 4 was out of date"
     SignOff(SignOffArgs),
     /// Clear what a killed or kept run left in scratch.
     ///
+    /// A rehearsal that has not ended is cancelled with it. A restore, rebuild or rollback that has
+    /// not ended can still be resumed, and is refused without --give-up.
+    ///
     /// Example: coppice discard RUN
     Discard {
         /// The run.
         run: RunId,
+        /// Cancel a restore, rebuild or rollback that has not ended: it cannot be resumed then
+        #[arg(long)]
+        give_up: bool,
     },
     /// Print a finished run's receipt.
     ///

@@ -11,6 +11,7 @@ use super::args::Global;
 use super::ask_args::{OfRun, OfStep, WhoAndWhy};
 use super::entry::state;
 use super::exit::Exit;
+use super::near::near;
 use super::output::{self, Trouble};
 use crate::access::resolve_actor;
 use crate::engine::{settle, stored_graph};
@@ -56,7 +57,7 @@ async fn ask(
             .into());
     }
     let state = state(global)?;
-    let journal = state.journal().await?;
+    let journal = state.journal_of(run).await?;
     let known = load(&*journal, run).await.map_err(Failure::from)?;
     let actor = resolve_actor(who.actor.as_deref());
     let asked = NewRequest { kind, step, actor, reason: who.reason.clone() };
@@ -100,7 +101,12 @@ async fn judge_early(
         ));
     }
     if let Some(step) = asked.step.as_ref().filter(|step| !known.steps.contains_key(step)) {
-        return Err(refused(known.run, asked.kind, &format!("there is no step {step}")));
+        let failure = refused(known.run, asked.kind, &format!("there is no step {step}"));
+        let meant = near(step.as_str(), known.steps.keys().map(StepId::as_str));
+        return Err(match meant {
+            Some(meant) => failure.hint(format!("nothing was changed; {meant}")),
+            None => failure,
+        });
     }
     let driven = holder(journal, known.run).await?.is_some();
     if driven || !journal.requests(known.run).await?.is_empty() {

@@ -10,7 +10,10 @@ use crate::recovery::Request;
 pub(super) fn ask(request: &mut Request) -> Result<(), Failure> {
     let protected = request.plan.environment(&request.env).is_ok_and(|env| env.protected);
     let changes = request.mode != RunMode::Rehearse && !request.dry_run;
-    if !protected || !changes || request.governance.confirm.is_some() || !somebody_is_there() {
+    // Without a reason it is refused, with all else that is lacking: nothing is asked before.
+    let reason = request.governance.reason.as_deref().unwrap_or_default();
+    let asked = request.governance.confirm.is_none() && !reason.trim().is_empty();
+    if !protected || !changes || !asked || !somebody_is_there() {
         return Ok(());
     }
     let Request { env, mode, .. } = request;

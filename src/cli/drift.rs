@@ -54,11 +54,16 @@ fn text(jobs: &[Drift], deep: bool, plan: &str) -> String {
     if drifted.iter().any(|drift| drift.expected.is_some()) {
         lines.push(format!("build anew what drifted: coppice rebuild {plan}"));
     }
-    if let Some(orphan) = drifted.iter().find(|drift| drift.expected.is_none()) {
-        lines.push(
-            "without a job: put it back into the plan; where it is to go, then say".to_owned(),
-        );
-        lines.push(format!("  coppice rollback {plan} --take-down --only {}", orphan.job));
+    let orphans = drifted.iter().filter(|drift| drift.expected.is_none() && !drift.moved);
+    let only: Vec<_> = orphans.map(|drift| format!("--only {}", drift.job)).collect();
+    if !only.is_empty() {
+        lines
+            .push("without a job: put it back into the plan; to take it down, say then".to_owned());
+        lines.push(format!("  coppice rollback {plan} --take-down {}", only.join(" ")));
+    }
+    if drifted.iter().any(|drift| drift.moved) {
+        lines
+            .push("moved: to take it down where it was, point the plan there once more".to_owned());
     }
     lines.extend(clock());
     lines.join("\n")

@@ -26,7 +26,7 @@ pub(super) async fn run(global: &Global, args: &EnvArgs) -> Result<Exit, Trouble
 fn text(jobs: &[OfJob]) -> String {
     let mut lines = Vec::new();
     for of in jobs {
-        let note = if of.in_plan { "" } else { "  (live, and no job of the plan fills it)" };
+        let note = if of.in_plan { "" } else { "  (live where no job of the plan fills it)" };
         lines.push(format!("{}{note}", of.job));
         if of.generations.is_empty() {
             lines.push("  none".to_owned());

@@ -5,6 +5,7 @@ use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
 use super::report_args::HistoryArgs;
+use super::state::START;
 use crate::journal::RunSummary;
 use crate::model::{Failure, RunMode};
 use crate::receipt::Receipt;
@@ -14,7 +15,10 @@ use crate::report::{self, Past};
 /// `coppice history`.
 pub(super) async fn run(global: &Global, args: &HistoryArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let mut runs = state.journal().await?.runs().await.map_err(Failure::from)?;
+    let mut runs = match state.journal_if_any().await? {
+        Some(journal) => journal.runs().await.map_err(Failure::from)?,
+        None => Vec::new(),
+    };
     runs.retain(|run| asked_for(args, run));
     runs.truncate(args.limit);
     let (mut past, mut receipts) = (Vec::new(), Vec::new());
@@ -26,7 +30,10 @@ pub(super) async fn run(global: &Global, args: &HistoryArgs) -> Result<Exit, Tro
     }
     let trends = report::trends(&receipts);
     let document = serde_json::json!({ "runs": past, "steps": trends });
-    output::result(global.format, &document, || report::history(&past, &trends))?;
+    output::result(global.format, &document, || match past.as_slice() {
+        [] => format!("no such runs yet in {}\nstart with {START}", state.place()),
+        some => report::history(some, &trends),
+    })?;
     Ok(Exit::Done)
 }
 

@@ -61,8 +61,10 @@ fn held(file: &mut File, env: &str) -> Failure {
     if file.read_to_string(&mut by).is_err() || by.is_empty() {
         "another process".clone_into(&mut by);
     }
-    Failure::permanent(Code::Locked, format!("a rehearsal of {env} goes on already: {by}"))
-        .hint("let it end; `coppice status` shows how far it is")
+    Failure::permanent(Code::Locked, format!("a rehearsal of {env} goes on already: {by}")).hint(
+        "let it end; `coppice status RUN` shows how far it is, once its first seconds are over \
+         and it is in the journal",
+    )
 }
 
 #[cfg(test)]

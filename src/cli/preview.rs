@@ -12,11 +12,13 @@ use crate::report::{count, wrap};
 const WIDTH: usize = 80;
 /// The column at which the words begin.
 const WORDS: usize = 32;
-/// What a preview cannot know.
+/// What a preview cannot know, of a snapshot and of data in place.
 const UNSEEN: [&str; 2] = [
     "  foreseen is what was known when the snapshot was sealed; what was damaged",
     "  since is found by the run itself, and blocks what depends on it",
 ];
+const UNREAD: [&str; 2] =
+    ["  damage to the inputs is found by the run itself, and blocks what is made of", "  them"];
 /// So many differences are shown to people.
 const SHOWN: usize = 24;
 
@@ -31,7 +33,8 @@ pub(super) fn text(foresight: &Foresight) -> String {
     lines.extend([String::new(), "In all".to_owned()]);
     lines.extend(totals(&foresight.previews.totals()));
     if foresight.graph.steps.iter().any(|step| step.kind == StepKind::Gate) {
-        lines.extend(UNSEEN.map(str::to_owned));
+        let unknown = if foresight.graph.snapshot.is_some() { UNSEEN } else { UNREAD };
+        lines.extend(unknown.map(str::to_owned));
     }
     lines.push(String::new());
     match &foresight.last {

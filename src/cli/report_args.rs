@@ -53,7 +53,7 @@ pub(crate) struct SignOffArgs {
     /// Who answers for the drill.
     #[arg(long, value_name = "NAME")]
     pub(crate) by: String,
-    /// What has to be put right, or was; may be given again.
+    /// What has to be put right, or was; may be given again, and not added later.
     #[arg(long, value_name = "TEXT")]
     pub(crate) correction: Vec<String>,
 }

@@ -18,12 +18,14 @@ use super::overlap::Overlap;
 use super::plans::{Chosen, choose};
 use super::reports;
 use super::signals::{Signals, end_now};
+use super::standing::tell_of_pause;
 use super::state::State;
 use super::told::Told;
-use super::{added, args, confirm, plan, since};
+use super::{added, args, confirm, only, plan, since};
 use crate::canonical::{Existing, Filter};
 use crate::journal::{Journal, RunPhase, RunState, waits};
 use crate::model::{self, Failure, Outcome, RunMode};
+use crate::plan::BackTo;
 use crate::receipt::Receipt;
 use crate::recovery::{self, Governance, Prepared, Promote, Refusal, Request, Since, Watch};
 use crate::report;
@@ -31,7 +33,7 @@ use crate::report;
 /// `coppice rehearse`.
 pub(super) async fn rehearse(global: &Global, args: &RehearseArgs) -> Result<Exit, Trouble> {
     if args.promote.promote.is_some() {
-        return promote(global, args).await;
+        return Box::pin(promote(global, args)).await;
     }
     let state = state(global)?;
     let mut request = begin(global, RunMode::Rehearse, &args.env, &args.run, &state).await?;
@@ -93,7 +95,7 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
     let state = state(global)?;
     let mut request = begin(global, RunMode::Rebuild, &args.env, &args.run, &state).await?;
     request.accept.clone_from(&args.waive.accept);
-    request.only.clone_from(&args.only);
+    request.only = only::jobs(&args.only, &request.plan)?;
     request.reprove = args.reprove;
     let since = args.since_plan.as_ref().map(|named| match named {
         Some(name) => Since::Named(name.clone()),
@@ -102,7 +104,7 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
     if args.dry_run {
         let journal = state.journal().await?;
         if let Some(since) = &since
-            && !since::narrow(global, &mut request, journal, since).await?
+            && !since::narrow(global, &mut request, journal, since, false).await?
         {
             return Ok(Exit::Done);
         }
@@ -115,8 +117,12 @@ pub(super) async fn rebuild(global: &Global, args: &RebuildArgs) -> Result<Exit,
 pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let mut request = begin(global, RunMode::Rollback, &args.env, &args.run, &state).await?;
-    request.only.clone_from(&args.only);
-    request.take_down = args.take_down;
+    if args.take_down {
+        request.only = only::taken_down(&args.only, &request.plan)?;
+        request.back_to = BackTo::Nothing;
+    } else {
+        request.only = only::jobs(&args.only, &request.plan)?;
+    }
     if args.dry_run {
         return plan::show(global, &state, request).await;
     }
@@ -126,7 +132,7 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Result<Exi
 /// `coppice resume`.
 pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let journal = state.journal().await?;
+    let journal = state.journal_of(args.run).await?;
     let setting = recovery::kept(args.run, &*journal).await?.setting;
     let mut lock = match setting.mode {
         RunMode::Rehearse => Some(Overlap::lock(state.dir(), &setting.plan, &setting.name)?),
@@ -144,6 +150,7 @@ pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Result<Exit, T
         redactor: global.redactor.clone(),
     };
     told.check()?;
+    tell_of_pause(&*journal, args.run).await?;
     let quiet = args.report.quiet;
     let (watch, over) = watch(global, quiet, args.no_wait);
     let done = recovery::resume(args.run, state.dir(), journal, watch).await;
@@ -153,8 +160,9 @@ pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Result<Exit, T
         Err(failure) => Err(failure.into()),
     };
     let seen = ended.as_ref().map(|(exit, receipt)| (*exit, receipt.as_ref()));
-    told.tell(&state, seen).await;
-    Ok(ended?.0)
+    let exit = told.tell(&state, seen).await;
+    ended?;
+    Ok(exit)
 }
 
 /// What all runs are asked alike.
@@ -176,7 +184,7 @@ pub(super) fn request(
         as_of: None,
         only: Vec::new(),
         reprove: false,
-        take_down: false,
+        back_to: BackTo::Former,
         filter: Filter::default(),
         existing: None,
         incident_at: None,
@@ -250,8 +258,9 @@ async fn go(
     confirm::ask(&mut request)?;
     let ended = Box::pin(drive(global, state, request, args, extra)).await;
     let seen = ended.as_ref().map(|(exit, receipt)| (*exit, receipt.as_ref()));
-    told.tell(state, seen).await;
-    Ok(ended?.0)
+    let exit = told.tell(state, seen).await;
+    ended?;
+    Ok(exit)
 }
 
 /// Runs to the end, unless there is nothing to do.
@@ -263,22 +272,24 @@ async fn drive(
     mut extra: Extra,
 ) -> Result<(Exit, Option<Receipt>), Trouble> {
     let journal = state.journal().await?;
+    let quiet = args.report.quiet;
     if let Some(since) = &extra.since
-        && !since::narrow(global, &mut request, journal.clone(), since).await?
+        && !since::narrow(global, &mut request, journal.clone(), since, quiet).await?
     {
         return Ok((Exit::Done, None));
     }
     let asked = request.only.clone();
     let prepared = prepare(request, journal).await?;
-    added::tell(&asked, &prepared.graph)?;
-    late(&prepared);
-    for line in recovery::promotion_told(&prepared).await? {
-        output::note(&line);
+    if !quiet {
+        added::tell(&asked, &prepared.graph)?;
+        for line in recovery::promotion_told(&prepared).await? {
+            output::note(&line);
+        }
     }
+    late(&prepared);
     if let Some(lock) = &mut extra.lock {
         lock.is_for(prepared.run);
     }
-    let quiet = args.report.quiet;
     let (watch, ended) = watch(global, quiet, args.no_wait);
     let done = recovery::execute(prepared, watch).await;
     ended.cancel();

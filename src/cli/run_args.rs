@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::{EnvArgs, time};
 use super::report_args::ReportArgs;
-use crate::model::{FindingName, JobId, RunId, Zone};
+use crate::model::{FindingName, RunId, Zone};
 
 /// What the operator lets pass.
 #[derive(Debug, Clone, Default, Args)]
@@ -25,7 +25,8 @@ pub(crate) struct RunArgs {
     /// Who answers for the run [default: the user of the operating system]
     #[arg(long)]
     pub(crate) actor: Option<String>,
-    /// Confirms a protected environment by its name [default: asked for on a terminal]
+    /// Confirms a protected environment by its name; a wrong one is refused everywhere [default:
+    /// asked for on a terminal]
     #[arg(long, value_name = "ENV")]
     pub(crate) confirm: Option<String>,
     /// Refuses any plan but the one of this digest.
@@ -131,7 +132,7 @@ pub(crate) struct RebuildArgs {
     pub(crate) waive: AcceptArgs,
     /// Only this job, with what it needs and what depends on it; may be given again.
     #[arg(long, value_name = "JOB")]
-    pub(crate) only: Vec<JobId>,
+    pub(crate) only: Vec<String>,
     /// Only the jobs that changed since the last run, or since the one of this id or plan digest,
     /// and what depends on them.
     #[arg(
@@ -159,7 +160,7 @@ pub(crate) struct RollbackArgs {
     pub(crate) run: RunArgs,
     /// Only this job, with its live dependants; may be given again.
     #[arg(long, value_name = "JOB")]
-    pub(crate) only: Vec<JobId>,
+    pub(crate) only: Vec<String>,
     /// Take the jobs of --only down, so that readers get nothing of them, before they leave the plan.
     #[arg(long, requires = "only")]
     pub(crate) take_down: bool,

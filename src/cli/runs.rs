@@ -8,7 +8,9 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use crate::journal::{RunPhase, RunState, RunSummary, load};
+use super::standing::Standing;
+use super::state::{START, State};
+use crate::journal::{Journal, RunPhase, RunState, RunSummary, load};
 use crate::model::{Code, Failure, RunId, moment, size};
 use crate::recovery;
 
@@ -44,10 +46,16 @@ impl Listed {
 /// `coppice runs`.
 pub(super) async fn list(global: &Global) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let runs = state.journal().await?.runs().await.map_err(Failure::from)?;
+    let (mut runs, mut words) = (Vec::new(), Vec::new());
+    if let Some(journal) = state.journal_if_any().await? {
+        runs = journal.runs().await.map_err(Failure::from)?;
+        for run in &runs {
+            words.push(word(&*journal, run).await?);
+        }
+    }
     let listed: Vec<_> = runs.iter().map(|run| Listed::of(run, state.dir())).collect();
     output::result(global.format, &serde_json::json!({ "runs": listed }), || {
-        let mut lines = table(&runs);
+        let mut lines = if runs.is_empty() { none(&state) } else { table(&runs, &words) };
         lines.extend(listed.iter().filter_map(left));
         lines.join("\n")
     })?;
@@ -60,20 +68,27 @@ fn left(run: &Listed) -> Option<String> {
     Some(format!("{bytes} left in scratch; clear it: coppice discard {}", run.run_id))
 }
 
-fn table(runs: &[RunSummary]) -> Vec<String> {
-    if runs.is_empty() {
-        return vec!["no runs yet".to_owned()];
+fn none(state: &State) -> Vec<String> {
+    vec![format!("no runs yet in {}", state.place()), format!("start with {START}")]
+}
+
+/// Where a run stands, in the word that `coppice status` has for it.
+async fn word(journal: &dyn Journal, run: &RunSummary) -> Result<&'static str, Failure> {
+    if let Some(outcome) = run.outcome {
+        return Ok(outcome.name());
     }
+    // One that cannot be read must not hide the others.
+    let Ok(known) = load(journal, run.run).await else { return Ok("unreadable") };
+    Ok(Standing::of(journal, &known, run.holder.is_some()).await?.word)
+}
+
+fn table(runs: &[RunSummary], words: &[&str]) -> Vec<String> {
     let mut lines = Vec::new();
-    for run in runs {
-        let end = match (run.outcome, &run.holder) {
-            (Some(outcome), _) => outcome.name(),
-            (None, Some(_)) => "running",
-            (None, None) => "stopped",
-        };
+    for (run, word) in runs.iter().zip(words) {
         let started = moment(run.started_at);
-        lines.push(format!("{started}  {end}: {} of {}", run.mode, run.environment));
-        let again = if end == "stopped" { "go on with: coppice resume" } else { "run" };
+        lines.push(format!("{started}  {word}: {} of {}", run.mode, run.environment));
+        let open = run.outcome.is_none() && run.holder.is_none();
+        let again = if open { "go on with: coppice resume" } else { "run" };
         lines.push(format!("  {again} {}", run.run));
     }
     lines
@@ -87,7 +102,7 @@ pub(super) async fn receipt(
 ) -> Result<Exit, Trouble> {
     let state = state(global)?;
     let Some(receipt) = recovery::stored_receipt(state.dir(), run)? else {
-        let journal = state.journal().await?;
+        let journal = state.journal_of(run).await?;
         // Says so when there is no such run at all.
         let known = load(&*journal, run).await.map_err(Failure::from)?;
         return Err(no_receipt(&known, state.shared().is_some()).into());
@@ -116,17 +131,25 @@ fn no_receipt(run: &RunState, shared: bool) -> Failure {
 }
 
 /// `coppice discard`.
-pub(super) async fn discard(global: &Global, run: RunId) -> Result<Exit, Trouble> {
+pub(super) async fn discard(global: &Global, run: RunId, give_up: bool) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let journal = state.journal().await?;
-    let cleared = recovery::discard(run, state.dir(), journal, global.redactor.clone()).await?;
-    output::result(
-        global.format,
-        &serde_json::json!({ "run_id": run, "cleared": cleared }),
-        || match cleared.as_slice() {
+    let journal = state.journal_of(run).await?;
+    let redactor = global.redactor.clone();
+    let done = recovery::discard(run, state.dir(), journal, redactor, give_up).await?;
+    let document = serde_json::json!({
+        "run_id": run,
+        "cleared": done.cleared,
+        "given_up": done.given_up,
+    });
+    output::result(global.format, &document, || {
+        let mut text = match done.cleared.as_slice() {
             [] => format!("run {run} left nothing in scratch"),
             some => format!("cleared\n  {}", some.join("\n  ")),
-        },
-    )?;
+        };
+        if done.given_up {
+            text.push_str("\nthe run is given up: it is cancelled, and cannot be resumed");
+        }
+        text
+    })?;
     Ok(Exit::Done)
 }

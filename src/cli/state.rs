@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::access::SecretRef;
-use crate::journal::{Journal, SharedJournal, SqliteJournal};
-use crate::model::{Code, Failure};
+use crate::journal::{Journal, JournalError, SharedJournal, SqliteJournal};
+use crate::model::{Code, Failure, RunId};
+
+/// What to do where there is no run.
+pub(crate) const START: &str = "`coppice rehearse PLAN --env ENV`; or are the runs in another \
+                                --state or COPPICE_STATE?";
 
 /// The state directory, and the journal where that is elsewhere.
 #[derive(Debug, Clone)]
@@ -50,12 +54,45 @@ impl State {
         let make = tokio::fs::create_dir_all(&self.dir);
         make.await.map_err(|error| cannot(&self.dir).because(&error))?;
         match &self.shared {
-            None => Ok(Arc::new(SqliteJournal::open(&self.dir.join("journal.sqlite")).await?)),
+            None => Ok(Arc::new(SqliteJournal::open(&self.local()).await?)),
             Some(reference) => {
                 let url = reference.resolve(Path::new(""))?;
                 Ok(Arc::new(SharedJournal::open(url.expose()).await?))
             }
         }
+    }
+
+    /// Opens the journal where there is one: who only looks makes none.
+    pub(crate) async fn journal_if_any(&self) -> Result<Option<Arc<dyn Journal>>, Failure> {
+        // What cannot be looked at is told by opening it.
+        if self.shared.is_none() && matches!(self.local().try_exists(), Ok(false)) {
+            return Ok(None);
+        }
+        self.journal().await.map(Some)
+    }
+
+    /// Opens the journal that a run is in.
+    pub(crate) async fn journal_of(&self, run: RunId) -> Result<Arc<dyn Journal>, Failure> {
+        let journal = self.journal_if_any().await?;
+        journal.ok_or_else(|| JournalError::NoSuchRun { run }.into())
+    }
+
+    /// Where runs are looked for, for people.
+    pub(crate) fn place(&self) -> String {
+        match &self.shared {
+            None => self.dir.display().to_string(),
+            Some(reference) => format!("the journal at the URL of {reference}"),
+        }
+    }
+
+    /// Says that there is no run to look at, and where none was found.
+    pub(crate) fn no_runs(&self) -> Failure {
+        let message = format!("there are no runs yet in {}", self.place());
+        Failure::permanent(Code::Usage, message).hint(format!("start with {START}"))
+    }
+
+    fn local(&self) -> PathBuf {
+        self.dir.join("journal.sqlite")
     }
 }
 
@@ -76,4 +113,22 @@ fn cannot(path: &Path) -> Failure {
         format!("failed to use the state directory {}", path.display()),
     )
     .hint("give --state DIR of a directory that you may write to")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_only_looks_makes_no_state_and_is_told_where_none_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let nowhere = dir.path().join("state");
+        let state = State::find(Some(&nowhere), None).unwrap();
+        assert!(state.journal_if_any().await.unwrap().is_none());
+        assert!(!nowhere.exists());
+        let message = state.no_runs().message;
+        assert!(message.contains(&nowhere.display().to_string()), "{message}");
+        state.journal().await.unwrap();
+        assert!(state.journal_if_any().await.unwrap().is_some());
+    }
 }

@@ -8,8 +8,9 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
-use crate::journal::{RunPhase, RunState, StepPhase, StepState, load, waits};
-use crate::model::{Code, Failure, RunId};
+use super::standing::Standing;
+use crate::journal::{RunPhase, RunState, StepPhase, StepState, load};
+use crate::model::{Failure, RunId};
 use crate::{recovery, report};
 
 /// `coppice status`.
@@ -19,25 +20,28 @@ pub(super) async fn status(
     restricted: bool,
 ) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let journal = state.journal().await?;
+    let journal = match run {
+        Some(run) => state.journal_of(run).await?,
+        None => state.journal_if_any().await?.ok_or_else(|| state.no_runs())?,
+    };
     let runs = journal.runs().await.map_err(Failure::from)?;
     let Some(run) = run.or_else(|| runs.first().map(|run| run.run)) else {
-        return Err(Failure::permanent(Code::Usage, "there are no runs yet")
-            .hint("start with `coppice rehearse PLAN --env ENV`")
-            .into());
+        return Err(state.no_runs().into());
     };
     let folded = load(&*journal, run).await.map_err(Failure::from)?;
     let holder = runs.iter().find(|r| r.run == run).and_then(|r| r.holder.clone());
     let driven_by = holder.map(|holder| holder.to_string());
+    let standing = Standing::of(&*journal, &folded, driven_by.is_some()).await?;
     let back = |shown: Value| {
         if restricted { recovery::unhash(shown, state.dir(), run) } else { Ok(shown) }
     };
-    let told = back(Value::String(text(&folded, driven_by.as_deref())))?;
-    let document = back(document(&folded, driven_by.as_deref()))?;
+    let told = back(Value::String(text(&folded, &standing, driven_by.as_deref())))?;
+    let document = back(document(&folded, &standing, driven_by.as_deref()))?;
     output::result(global.format, &document, || told.as_str().unwrap_or_default().to_owned())?;
     Ok(Exit::Done)
 }
 
+/// As the last event says; whether somebody drives it stands beside.
 fn phase(run: &RunState) -> &'static str {
     match run.phase {
         RunPhase::New => "new",
@@ -47,7 +51,7 @@ fn phase(run: &RunState) -> &'static str {
     }
 }
 
-fn document(run: &RunState, driven_by: Option<&str>) -> Value {
+fn document(run: &RunState, standing: &Standing, driven_by: Option<&str>) -> Value {
     let steps: Vec<_> = run
         .in_order()
         .map(|step| {
@@ -72,14 +76,14 @@ fn document(run: &RunState, driven_by: Option<&str>) -> Value {
         "environment": info.map(|info| &info.environment),
         "state": phase(run),
         "driven_by": driven_by,
-        "waiting": waits(run),
+        "waiting": standing.waits,
         "unknown_events": run.unknown,
         "steps": steps,
     })
 }
 
-fn text(run: &RunState, driven_by: Option<&str>) -> String {
-    let mut text = format!("run {}  {}", run.run, phase(run));
+fn text(run: &RunState, standing: &Standing, driven_by: Option<&str>) -> String {
+    let mut text = format!("run {}  {}", run.run, standing.word);
     if let Some(info) = &run.info {
         let _ = write!(text, "  ({} of {})", info.mode, info.environment);
     }
@@ -93,8 +97,8 @@ fn text(run: &RunState, driven_by: Option<&str>) -> String {
             let _ = writeln!(text, "nobody drives it; go on with: coppice resume {}", run.run);
         }
     }
-    for wait in waits(run) {
-        let _ = writeln!(text, "{}", report::waiting(&wait));
+    for wait in &standing.waits {
+        let _ = writeln!(text, "{}", report::waiting(wait));
     }
     let _ = writeln!(text, "{}", counts(run));
     // What went well and what is still to come is counted; what asks for a look is listed.

@@ -17,10 +17,11 @@ use crate::canonical::{
     Withdrawals, is_canonical, sealed_labels, verify_backup, verify_standing, verify_whole,
 };
 use crate::digest::Digest;
-use crate::model::{DatasetVersionId, Failure, Meter, PolicyLabel, size};
+use crate::model::{Code, DatasetVersionId, Failure, Meter, PolicyLabel, size};
 use crate::plan::StoreSpec;
 use crate::recovery;
 use crate::report::counted;
+use crate::store::Store;
 
 /// Objects read at once.
 const AT_ONCE: usize = 8;
@@ -90,6 +91,7 @@ async fn against(
     meter: &Meter,
 ) -> Result<Verified, Trouble> {
     let canonical = canonical(args)?;
+    is_there(canonical.stores.default_store())?;
     let (backup, snapshot, manifest) = chosen(global, args, backup, &canonical.accepts).await?;
     let verify = Verify {
         backup: &backup,
@@ -102,6 +104,13 @@ async fn against(
         cancel: &until_interrupted(),
     };
     Ok(verify_whole(&verify, snapshot, &manifest).await?)
+}
+
+/// A folder that is not there is a slip or a disk that is not mounted, and nothing of it was lost.
+fn is_there(store: &Store) -> Result<(), Failure> {
+    let Some(root) = store.local_root().filter(|root| !root.is_dir()) else { return Ok(()) };
+    Err(Failure::permanent(Code::Usage, format!("{} is not there", root.display()))
+        .hint("check the path, or mount it; of an empty folder all is told that is missing"))
 }
 
 /// The snapshot that is meant. From here on names of its public versions may be printed.

@@ -9,10 +9,11 @@ use super::args::Global;
 use super::entry::state;
 use super::exit::Exit;
 use super::output::{self, Trouble};
+use super::standing::Standing;
 use super::state::State;
 use super::{reports, run};
-use crate::journal::{Journal, Listener, RunPhase, RunState, waits};
-use crate::model::{Code, Failure, Outcome, RunId};
+use crate::journal::{Journal, Listener, RunPhase, RunState};
+use crate::model::{Failure, Outcome, RunId};
 use crate::recovery;
 
 /// How often the journal is looked at.
@@ -21,17 +22,16 @@ const EVERY: Duration = Duration::from_millis(500);
 /// `coppice status --watch`.
 pub(super) async fn watch(global: &Global, run: Option<RunId>) -> Result<Exit, Trouble> {
     let state = state(global)?;
-    let journal = state.journal().await?;
+    let journal = match run {
+        Some(run) => state.journal_of(run).await?,
+        None => state.journal_if_any().await?.ok_or_else(|| state.no_runs())?,
+    };
     let newest = || async { Ok::<_, Failure>(journal.runs().await?.first().map(|line| line.run)) };
     let run = match run {
         Some(run) => Some(run),
         None => newest().await?,
     };
-    let Some(run) = run else {
-        return Err(Failure::permanent(Code::Usage, "there are no runs yet")
-            .hint("start with `coppice rehearse PLAN --env ENV`")
-            .into());
-    };
+    let Some(run) = run else { return Err(state.no_runs().into()) };
     let (mut listeners, _board) = reports::listeners(global, false);
     let mut seen = RunState::new(run);
     loop {
@@ -40,7 +40,8 @@ pub(super) async fn watch(global: &Global, run: Option<RunId>) -> Result<Exit, T
         follow(&*journal, &mut seen, &mut listeners).await?;
         if matches!(seen.phase, RunPhase::Finished(_)) || !driven {
             drop(listeners);
-            return conclude(global, &state, &seen);
+            let standing = Standing::of(&*journal, &seen, driven).await?;
+            return conclude(global, &state, &seen, &standing);
         }
         sleep(EVERY).await;
     }
@@ -69,8 +70,13 @@ async fn follow(
 }
 
 /// The exit code of the run, and where it stands if it has not ended.
-fn conclude(global: &Global, state: &State, seen: &RunState) -> Result<Exit, Trouble> {
-    let waiting = waits(seen);
+fn conclude(
+    global: &Global,
+    state: &State,
+    seen: &RunState,
+    standing: &Standing,
+) -> Result<Exit, Trouble> {
+    let waiting = &standing.waits;
     let approval = waiting.iter().any(|wait| wait.kind == "approval");
     let (name, exit) = match seen.phase {
         RunPhase::Finished(outcome) => {
@@ -83,7 +89,7 @@ fn conclude(global: &Global, state: &State, seen: &RunState) -> Result<Exit, Tro
     };
     let document = serde_json::json!({ "run_id": seen.run, "state": name, "waiting": waiting });
     output::result(global.format, &document, || {
-        let mut lines = vec![format!("run {}  {name}", seen.run)];
+        let mut lines = vec![format!("run {}  {}", seen.run, standing.word)];
         lines.extend(waiting.iter().map(|wait| format!("  {}\n    {}", wait.what, wait.unblock)));
         if !matches!(seen.phase, RunPhase::Finished(_)) {
             lines.push(format!("nobody drives it; go on with: coppice resume {}", seen.run));

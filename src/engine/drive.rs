@@ -16,7 +16,7 @@ use super::{Unit, retry, settle};
 use crate::journal::{
     Answer, EventKind, Journal, Request, RunPhase, RunState, ShardPhase, StepState,
 };
-use crate::model::{Code, Failure, FailureKind, Output, RunId, StepId};
+use crate::model::{Code, Failure, FailureKind, Holdup, Output, RunId, StepId};
 use crate::plan::RecoveryGraph;
 
 /// How long work in flight may take to notice that the run stops.
@@ -123,6 +123,7 @@ impl<'a> Drive<'a> {
         if self.dispatcher.state().phase != RunPhase::Running {
             return Ok(());
         }
+        self.look()?;
         let requests = match self.journal.requests(self.dispatcher.state().run).await {
             Ok(requests) => requests,
             Err(error) => {
@@ -131,6 +132,14 @@ impl<'a> Drive<'a> {
             }
         };
         requests.iter().try_for_each(|request| self.hear(request))
+    }
+
+    /// Records whom steps wait for, where that has changed since the last look.
+    fn look(&mut self) -> Result<(), Failure> {
+        let steps = self.dispatcher.state().steps.values();
+        let kinds = steps.filter_map(|step| waits_for(step, self.executor.holdup(&step.seed.id)));
+        let kinds: Vec<_> = kinds.collect();
+        kinds.into_iter().try_for_each(|kind| self.dispatcher.stage(kind))
     }
 
     fn hear(&mut self, request: &Request) -> Result<(), Failure> {
@@ -322,6 +331,22 @@ impl<'a> Drive<'a> {
         }
         let tries = self.dispatcher.state().steps[step].shards[shard as usize].tries;
         retry::wait(failure, tries, self.graph.limits.attempts, retry::jitter())
+    }
+}
+
+/// What is to be said of whom a step waits for, if it was not said already.
+fn waits_for(step: &StepState, now: Option<Holdup>) -> Option<EventKind> {
+    // The end of a try ends its wait too.
+    if step.phase.is_ended() || !step.has_running_shard() {
+        return None;
+    }
+    let (id, before) = (step.seed.id.clone(), step.held_up.as_ref().map(|held| &held.by));
+    match now {
+        Some(readers) if before != Some(&readers) => {
+            Some(EventKind::ReadersAwaited { step: id, readers })
+        }
+        None if before.is_some() => Some(EventKind::ReadersGone { step: id }),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{Bind, Blobs, StepContext, Unit, seed};
-use crate::model::{Board, Code, Failure, Output, Redact, StepId, Touched};
+use crate::model::{Board, Code, Failure, Holdup, Output, Redact, StepId, Touched};
 use crate::plan::{RecoveryGraph, StepKind, StepSpec};
 
 /// A piece of work with all that it needs.
@@ -38,6 +38,9 @@ pub(crate) enum Work {
 pub(crate) trait Executor: Send + Sync {
     /// Does one piece, once.
     async fn execute(&self, task: Task) -> Result<Output, Failure>;
+
+    /// Says whom a step waits for that is being worked on; goes into the journal.
+    fn holdup(&self, step: &StepId) -> Option<Holdup>;
 }
 
 /// Does the work in this process.
@@ -96,6 +99,11 @@ impl Executor for InProcess {
             Ok(output) => Ok(self.redact.output(output)),
             Err(failure) => Err(self.redacted(spec, failure)),
         }
+    }
+
+    fn holdup(&self, step: &StepId) -> Option<Holdup> {
+        let holdup = self.board.holdup(step)?;
+        Some(Holdup { by: self.redact.text(&holdup.by), ..holdup })
     }
 }
 

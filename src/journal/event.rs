@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, ApprovedBy, DatasetVersionId, Failure, FindingName, JobId, Outcome, Output, RunId,
-    RunMode, StepId,
+    Actor, ApprovedBy, DatasetVersionId, Failure, FindingName, Holdup, JobId, Outcome, Output,
+    RunId, RunMode, StepId,
 };
 
 use super::{Ask, AskKind, Holder};
@@ -127,6 +127,19 @@ pub(crate) enum EventKind {
         step: StepId,
         /// Who, and why.
         ask: Ask,
+    },
+    /// A step that goes on waits for sessions that hold what it needs; once for them, not once for
+    /// each try.
+    ReadersAwaited {
+        /// The step.
+        step: StepId,
+        /// Who they are, and what ends the wait.
+        readers: Holdup,
+    },
+    /// They are gone, and the step goes on.
+    ReadersGone {
+        /// The step.
+        step: StepId,
     },
     /// Somebody wants that nothing more starts.
     RunPaused {
@@ -247,7 +260,7 @@ pub(crate) struct About {
 }
 
 /// The kinds that this version of Coppice writes.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 21] = [
     "RunStarted",
     "RunResumed",
     "StepStarted",
@@ -263,6 +276,8 @@ const KNOWN: [&str; 19] = [
     "StepSkipped",
     "ApprovalAwaited",
     "StepApproved",
+    "ReadersAwaited",
+    "ReadersGone",
     "RunPaused",
     "RunContinued",
     "CancelRequested",
@@ -303,7 +318,9 @@ impl EventKind {
             | Self::StepRetried { step, .. }
             | Self::StepSkipped { step, .. }
             | Self::ApprovalAwaited { step }
-            | Self::StepApproved { step, .. } => Some(step),
+            | Self::StepApproved { step, .. }
+            | Self::ReadersAwaited { step, .. }
+            | Self::ReadersGone { step } => Some(step),
             Self::RunStarted(_)
             | Self::RunResumed { .. }
             | Self::RunPaused { .. }
@@ -346,6 +363,7 @@ mod tests {
         let retry_in = Some(Duration::from_millis(1500));
         let ask = crate::journal::samples::ask("kim");
         let output = Output { value: serde_json::json!([1]), findings: Vec::new() };
+        let readers = Holdup { by: "pid 7".into(), unblock: "they end".into() };
         let kinds = [
             EventKind::RunStarted(Box::new(crate::journal::samples::info(&[("a/b", "gate", 1)]))),
             EventKind::RunResumed { holder: Holder::this_process("kim") },
@@ -366,7 +384,9 @@ mod tests {
             EventKind::StepRetried { step: step.clone(), ask: ask.clone() },
             EventKind::StepSkipped { step: step.clone(), ask: ask.clone() },
             EventKind::ApprovalAwaited { step: step.clone() },
-            EventKind::StepApproved { step, ask: ask.clone() },
+            EventKind::StepApproved { step: step.clone(), ask: ask.clone() },
+            EventKind::ReadersAwaited { step: step.clone(), readers },
+            EventKind::ReadersGone { step },
             EventKind::RunPaused { ask: ask.clone() },
             EventKind::RunContinued { ask },
             EventKind::CancelRequested {},

@@ -171,6 +171,7 @@ impl RunState {
                 EventKind::RunResumed { .. },
             ) => {
                 self.finished_at = None;
+                self.steps.values_mut().for_each(|step| step.held_up = None);
                 self.steps.values_mut().flat_map(|step| &mut step.shards).for_each(interrupt);
                 self.resumes += 1;
                 self.phase = RunPhase::Running;
@@ -223,6 +224,9 @@ impl RunState {
                 let found = found.ok_or_else(|| format!("step {id} has no shard {shard}"))?;
                 apply_to_shard(found, event).map_err(|what| format!("{id}#{shard}: {what}"))?;
                 step.worked_at.get_or_insert(event.at);
+                if !step.has_running_shard() {
+                    step.held_up = None;
+                }
                 Ok(())
             }
             _ => step.apply(event).map_err(|what| format!("{id}: {what}")),

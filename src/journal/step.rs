@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Ask, Event, EventKind, RunInfo, StepSeed};
-use crate::model::{Failure, Output, StepId};
+use crate::model::{Failure, Holdup, Output, StepId};
 
 /// Where a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,15 @@ pub(crate) struct ShardState {
     pub(crate) tries: u32,
 }
 
+/// Whom a step waits for that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldUp {
+    /// Since when, by the first that were named.
+    pub(crate) since: DateTime<Utc>,
+    /// Who they are, and what ends the wait.
+    pub(crate) by: Holdup,
+}
+
 /// A step, folded.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StepState {
@@ -102,6 +111,8 @@ pub(crate) struct StepState {
     pub(crate) awaits: Option<DateTime<Utc>>,
     /// Who approved it.
     pub(crate) approved: Option<Ask>,
+    /// Whom a try that goes on waits for.
+    pub(crate) held_up: Option<HeldUp>,
 }
 
 impl StepState {
@@ -183,6 +194,17 @@ impl StepState {
             }
             (StepPhase::Pending, EventKind::StepApproved { ask, .. }) if self.awaits_approval() => {
                 self.approved = Some(ask.clone());
+                return Ok(());
+            }
+            (StepPhase::Running, EventKind::ReadersAwaited { readers, .. })
+                if self.has_running_shard() =>
+            {
+                let since = self.held_up.as_ref().map_or(event.at, |held| held.since);
+                self.held_up = Some(HeldUp { since, by: readers.clone() });
+                return Ok(());
+            }
+            (StepPhase::Running, EventKind::ReadersGone { .. }) if self.held_up.is_some() => {
+                self.held_up = None;
                 return Ok(());
             }
             // What it waits for is done again, so that it is approved anew.
@@ -291,6 +313,7 @@ pub(super) fn seeded(info: &RunInfo) -> Result<BTreeMap<StepId, StepState>, Stri
             because: None,
             awaits: None,
             approved: None,
+            held_up: None,
         };
         if steps.insert(seed.id.clone(), step).is_some() {
             return Err(format!("two steps are called {}", seed.id));

@@ -48,7 +48,7 @@ pub use period::{ParsePeriodError, Period};
 pub use policy::{Audience, PolicyLabel, label_at, strictest};
 pub use preview::{Amount, Fate, Preview, Previews, Thing};
 pub(crate) use process::ProcessIdentity;
-pub use progress::{Board, Meter, Reading};
+pub use progress::{Board, Holdup, Meter, Reading};
 pub use proof::{Covers, MadeOf, Proof, Verdict};
 pub use reading::{Bound, GeometryColumns, OnBadRow, ReadAs, Repair};
 pub use redact::{Redact, Touched};

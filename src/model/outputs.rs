@@ -75,7 +75,7 @@ impl Outcome {
 pub struct RestoreOutput {
     /// Objects that are at the target now.
     pub objects: u64,
-    /// Their bytes.
+    /// The bytes that were written.
     pub bytes: u64,
     /// Objects written.
     pub restored: u64,

@@ -2,10 +2,21 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::StepId;
 
 /// Stands for "no total known".
 const UNKNOWN: u64 = u64::MAX;
+
+/// Others that work waits for. It goes on by itself once they have ended, and ends nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holdup {
+    /// Who they are and since when; nothing of what they do.
+    pub by: String,
+    /// What ends the wait.
+    pub unblock: String,
+}
 
 #[derive(Debug)]
 struct Gauge {
@@ -13,9 +24,11 @@ struct Gauge {
     rows: AtomicU64,
     bytes_total: AtomicU64,
     rows_total: AtomicU64,
+    holdup: Mutex<Option<Holdup>>,
 }
 
-/// A handle through which work says how far it is. Cheap to clone; never blocks.
+/// A handle through which work says how far it is, and whom it waits for. Cheap to clone; never
+/// blocks for long.
 #[derive(Debug, Clone)]
 pub struct Meter(Arc<Gauge>);
 
@@ -39,6 +52,7 @@ impl Default for Meter {
             rows: AtomicU64::new(0),
             bytes_total: AtomicU64::new(UNKNOWN),
             rows_total: AtomicU64::new(UNKNOWN),
+            holdup: Mutex::new(None),
         }))
     }
 }
@@ -58,6 +72,17 @@ impl Meter {
     pub fn set_totals(&self, bytes: Option<u64>, rows: Option<u64>) {
         self.0.bytes_total.store(bytes.unwrap_or(UNKNOWN), Ordering::Relaxed);
         self.0.rows_total.store(rows.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    }
+
+    /// Says whom the work waits for; `None`: for nobody any more.
+    pub fn waits_for(&self, by: Option<Holdup>) {
+        // One value takes the place of another: there is nothing half done in it.
+        *self.0.holdup.lock().unwrap_or_else(PoisonError::into_inner) = by;
+    }
+
+    /// Whom the work waits for.
+    pub fn holdup(&self) -> Option<Holdup> {
+        self.0.holdup.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads it.
@@ -118,6 +143,11 @@ impl Board {
             (sum.bytes_total, sum.rows_total) = (None, None);
         }
         Some(sum)
+    }
+
+    /// Whom a step waits for, if one of its shards does.
+    pub fn holdup(&self, step: &StepId) -> Option<Holdup> {
+        self.lock().get(step)?.meters.values().find_map(Meter::holdup)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, Shards>> {

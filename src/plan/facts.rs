@@ -35,9 +35,9 @@ pub(crate) struct Facts {
     pub(crate) only: Vec<JobId>,
     /// Rebuild: prove again what is recorded as proven.
     pub(crate) reprove: bool,
-    /// Rollback: the jobs asked for are taken down instead.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) take_down: bool,
+    /// Rollback: what the jobs asked for go back to.
+    #[serde(default, skip_serializing_if = "BackTo::is_former")]
+    pub(crate) back_to: BackTo,
     /// How often a job's generation was found damaged while live: such a job is built anew under
     /// another name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -53,6 +53,24 @@ pub(crate) struct Facts {
     /// The versions that it erases as a whole, and of which nothing is left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) erased: Vec<DatasetVersionId>,
+}
+
+/// What a rollback puts in the place of what is live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BackTo {
+    /// What was live before.
+    #[default]
+    Former,
+    /// Nothing: readers get no generation of the job.
+    Nothing,
+}
+
+impl BackTo {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    pub(crate) fn is_former(&self) -> bool {
+        *self == Self::Former
+    }
 }
 
 /// What is known of the list of withdrawals.

@@ -122,7 +122,8 @@ fn read_shown(
 ) -> Result<LoadedPlan, Vec<Problem>> {
     let label = |name: &str| shown.join(name).display().to_string();
     let Some(bytes) = files.get(file) else {
-        return Err(vec![Problem::of_file(label(file), "the plan is not among the files")]);
+        let problem = Problem::of_file(label(file), "the plan is not among the files");
+        return Err(vec![problem.hint("name one of those that are there".to_owned())]);
     };
     let parsed = Parsed::<RecoveryPlan>::of(&label(file), bytes);
     let base = paths::normal(&root.join(file));
@@ -144,7 +145,7 @@ fn read_shown(
         .map(|(name, bytes)| (name.clone(), bytes.clone()))
         .collect();
     for (name, bytes) in documents {
-        let parsed = Parsed::<RebuildJob>::as_shape(&shape, &label(&name), &bytes);
+        let parsed = Parsed::<RebuildJob>::as_shape(&shape, "rebuild-job", &label(&name), &bytes);
         problems.extend(parsed.problems);
         let Some((job, source)) = parsed.value.zip(parsed.source) else {
             complete = false;
@@ -191,22 +192,17 @@ struct Parsed<T> {
     problems: Vec<Problem>,
 }
 
-impl<T: DeserializeOwned + schemars::JsonSchema> Parsed<T> {
-    fn of(name: &str, bytes: &Bytes) -> Self {
-        Self::as_shape(&Shape::of::<T>(), name, bytes)
-    }
-
-    fn as_shape(shape: &Shape, name: &str, bytes: &Bytes) -> Self {
+impl<T: DeserializeOwned> Parsed<T> {
+    /// `kind` is what `coppice schema` calls such a document.
+    fn as_shape(shape: &Shape, kind: &str, name: &str, bytes: &Bytes) -> Self {
         let none = |problem| Self { value: None, source: None, problems: vec![problem] };
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
-            Err(error) => {
-                return none(Problem::of_file(name, format!("is no UTF-8 text: {error}")));
-            }
+            Err(error) => return none(Problem::of_bytes(name, bytes, &error)),
         };
         let source = match Source::parse(name, text) {
             Ok(source) => source,
-            Err(problem) => return none(*problem),
+            Err(problem) => return none(problem.or_hint(of_yaml)),
         };
         let mut problems = shape.problems(&source);
         let mut value = None;
@@ -217,7 +213,15 @@ impl<T: DeserializeOwned + schemars::JsonSchema> Parsed<T> {
             }
         }
         problems.extend(source.literal_secrets());
+        let form = |_: &Problem| format!("`coppice schema {kind}` prints what each field holds");
+        let problems = problems.into_iter().map(|problem| problem.or_hint(form)).collect();
         Self { value, source: Some(source), problems }
+    }
+}
+
+impl Parsed<RecoveryPlan> {
+    fn of(name: &str, bytes: &Bytes) -> Self {
+        Self::as_shape(&Shape::of::<RecoveryPlan>(), "recovery-plan", name, bytes)
     }
 
     /// The folder of the jobs, also of a plan with errors: those of the jobs are told too.
@@ -230,6 +234,16 @@ impl<T: DeserializeOwned + schemars::JsonSchema> Parsed<T> {
         let folder = line.split(" #").next()?.trim().trim_matches(['"', '\'']);
         (!folder.is_empty()).then(|| folder.to_owned())
     }
+}
+
+/// What to do about a text that is no YAML.
+fn of_yaml(problem: &Problem) -> String {
+    let hint = if problem.message.contains("duplicate") {
+        "take one of the two away"
+    } else {
+        "look for an open bracket or quote, a missing `:` or a wrong indent, here or just above"
+    };
+    hint.to_owned()
 }
 
 /// The SQL of a job: written in place, or in the `.sql` file beside it.
@@ -245,11 +259,14 @@ fn query(
     }
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let path = paths::normal(&Path::new(folder).join(query)).display().to_string();
-    let problem =
-        |message: String, hint| (None, Some(source.problem("spec/query", message).hint(hint)));
+    let problem = |message: String, hint: String| {
+        (None, Some(source.problem("spec/query", message).hint(hint)))
+    };
     match files.get(&path).map(|bytes| std::str::from_utf8(bytes)) {
         Some(Ok(sql)) => (Some(sql.to_owned()), None),
-        Some(Err(error)) => problem(format!("`{path}` is no UTF-8 text: {error}"), None),
+        Some(Err(error)) => {
+            problem(format!("`{path}` is no UTF-8 text: {error}"), "save it as UTF-8".to_owned())
+        }
         None => {
             let beside = files
                 .keys()
@@ -260,7 +277,8 @@ fn query(
                 })
                 .collect::<Vec<_>>();
             let hint = did_you_mean(query, beside.iter().map(String::as_str));
-            problem(format!("no file `{path}`"), hint)
+            let none = || "put it there, or write the SQL in its place".to_owned();
+            problem(format!("no file `{path}`"), hint.unwrap_or_else(none))
         }
     }
 }
@@ -317,11 +335,13 @@ fn read_file(path: &Path, name: &str) -> Result<Bytes, Problem> {
     let size = std::fs::metadata(path).map_err(|error| unreadable(name, &error))?.len();
     if size > MAX_FILE {
         let message = format!("is {size} bytes long; at most {MAX_FILE} are read");
-        return Err(Problem::of_file(name, message));
+        let hint = "a plan or job has some kilobytes; put what is none elsewhere";
+        return Err(Problem::of_file(name, message).hint(hint.to_owned()));
     }
     std::fs::read(path).map(Bytes::from).map_err(|error| unreadable(name, &error))
 }
 
 fn unreadable(name: &str, error: &std::io::Error) -> Problem {
-    Problem::of_file(name, format!("failed to read the file: {error}"))
+    let hint = "look whether it is there, and whether you may read it";
+    Problem::of_file(name, format!("failed to read the file: {error}")).hint(hint.to_owned())
 }

@@ -315,6 +315,105 @@ fn environments_keep_apart() {
     }
 }
 
+/// A plan of two environments that share their backup and nothing else, with more in each.
+fn two(dev: &str, stage: &str) -> String {
+    format!(
+        "{PLAN}{dev}    stage:\n      backup: {{ url: data/backup }}\n      \
+         canonical: {{ url: stage/a }}\n      projections: {{ url: stage/b }}\n      \
+         postgis: {{ private: {{}} }}\n      objectives: {{}}\n{stage}"
+    )
+}
+
+/// Where an environment keeps graphs, or rehearses them.
+fn sparql(field: &str, server: &str) -> String {
+    format!("      {field}: {{ sparql: {{ {server} }} }}\n")
+}
+
+#[test]
+fn no_database_and_no_server_of_graphs_is_of_two_environments() {
+    let job = table_job("postgis/a", "a");
+    let servers = |dev: &str, stage: &str| {
+        [dev, stage].iter().fold(two("", ""), |plan, server| {
+            plan.replacen("private: {}", &format!("server: {{ {server} }}"), 1)
+        })
+    };
+    let graphs = |dev: &str, stage: &str| two(&sparql("graph", dev), &sparql("graph", stage));
+    let (one, other) = (
+        "query: 'https://a.example/q', update: 'https://g.example/u'",
+        "query: 'https://b.example/q', update: 'https://h.example/u'",
+    );
+    let token = |server: &str| format!("{server}, auth: {{ bearer: {{ secret: env:TOKEN }} }}");
+    for (plan, line, field) in [
+        (servers("secret: env:X", "secret: env:X"), 17, "postgis/server/secret"),
+        (
+            servers("secret: env:X, password: env:P", "secret: env:Y, password: env:P"),
+            17,
+            "postgis/server/password",
+        ),
+        // However the URL is written.
+        (
+            graphs(one, "query: 'https://b.example/q', update: 'https://G.example:443/u/'"),
+            20,
+            "graph/sparql/update",
+        ),
+        (graphs(one, &format!("{other}, store: 'https://g.example/u'")), 20, "graph/sparql/update"),
+        (
+            graphs("query: env:A, update: env:U", "query: env:B, update: env:U"),
+            20,
+            "graph/sparql/update",
+        ),
+        (graphs(&token(one), &token(other)), 20, "graph/sparql/auth/bearer/secret"),
+    ] {
+        let found = wrong(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]);
+        assert_eq!(found.len(), 1, "{plan}: {found:#?}");
+        assert!(found[0].starts_with(&format!("plan.yaml:{line}:")), "{plan}: {found:#?}");
+        let words = format!("this is also the {field} of `dev`");
+        assert!(found[0].contains(&words), "{plan}: {found:#?}");
+    }
+    // One server may have a place for each.
+    let below = "query: 'https://b.example/q', update: 'https://g.example/u2'";
+    for plan in [servers("secret: env:X", "secret: env:Y"), graphs(one, below), graphs(one, other)]
+    {
+        of(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]).unwrap();
+    }
+}
+
+#[test]
+fn a_scratch_and_a_backup_may_be_of_two_environments_and_serve_nothing_else() {
+    let job = table_job("postgis/a", "a");
+    let scratch = |url: &str| format!("      scratch: {{ url: {url} }}\n");
+    let server = |name: &str| {
+        format!("query: 'https://{name}.example/q', update: 'https://{name}.example/u'")
+    };
+    let graphs = |name: &str, scratch: &str| {
+        sparql("graph", &server(name)) + &sparql("scratch_graph", &server(scratch))
+    };
+    let opened = "backup: { url: s3://b, options: { aws_secret_access_key: { secret: env:KEY } } }";
+    for plan in [
+        two(&scratch("data/scratch"), &scratch("data/scratch")),
+        two(&scratch("data/scratch"), &scratch("data/scratch/of/stage")),
+        two(&graphs("one", "scratch"), &graphs("two", "scratch")),
+        two("", "").replace("backup: { url: data/backup }", opened),
+    ] {
+        of(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]).unwrap();
+    }
+    for (plan, line, words) in [
+        (two("", &scratch("data/backup/x")), 19, "this lies inside the backup/url of `dev`"),
+        (two(&scratch("data/scratch"), &scratch("data")), 20, "the canonical/url of `dev` lies"),
+        (two("", &scratch("data/canonical")), 19, "this is also the canonical/url of `dev`"),
+        (
+            two(&graphs("one", "scratch"), &graphs("two", "one")),
+            22,
+            "this is also the graph/sparql/update of `dev`",
+        ),
+    ] {
+        let found = wrong(&[("plan.yaml", &plan), ("jobs/a.yaml", &job)]);
+        let place = format!("plan.yaml:{line}:");
+        let told = |problem: &String| problem.starts_with(&place) && problem.contains(words);
+        assert!(found.iter().any(told), "{plan}: {found:#?}");
+    }
+}
+
 #[test]
 fn graphs_are_rehearsed_on_no_environments_server_and_with_no_targets_secret() {
     let job = table_job("postgis/a", "a");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommandSpec, CutoverPolicy, Expect, SignaturePolicy};
+use super::{BackTo, CommandSpec, CutoverPolicy, Expect, SignaturePolicy};
 use crate::digest::Digest;
 use crate::model::{
     Audience, DatasetVersionId, FindingName, JobId, OnBadRow, PolicyLabel, ReadAs, Sink, Zone,
@@ -283,9 +283,9 @@ pub(crate) struct DecideParams {
     /// Rollback: the jobs that were asked for; none: what the last cutover switched, all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) asked: Vec<JobId>,
-    /// Rollback: what was asked for is taken down, and has no generation that readers get.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) take_down: bool,
+    /// Rollback: what the jobs go back to.
+    #[serde(default, skip_serializing_if = "BackTo::is_former")]
+    pub(crate) back_to: BackTo,
     /// Rollback: the label of each version that is there, as it counts now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) labels: BTreeMap<DatasetVersionId, Option<PolicyLabel>>,

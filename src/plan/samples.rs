@@ -6,7 +6,9 @@ use std::path::Path;
 use bytes::Bytes;
 use chrono::{TimeZone, Utc};
 
-use super::{Facts, LoadedPlan, Part, Problem, SnapshotFacts, VersionFacts, ZoneFacts, load};
+use super::{
+    BackTo, Facts, LoadedPlan, Part, Problem, SnapshotFacts, VersionFacts, ZoneFacts, load,
+};
 use crate::digest::Digest;
 use crate::model::{PolicyLabel, Zone};
 use crate::plan::load::read;
@@ -83,7 +85,7 @@ pub(super) fn facts() -> Facts {
         scope: None,
         only: Vec::new(),
         reprove: false,
-        take_down: false,
+        back_to: BackTo::Former,
         keep: false,
         withdrawals: None,
         erased: Vec::new(),
@@ -187,8 +189,13 @@ pub(super) fn of(files: &[(&str, &str)]) -> Result<LoadedPlan, Vec<Problem>> {
     read(files.collect(), "plan.yaml", Path::new("/srv"))
 }
 
-/// What `of` says is wrong, one line each.
+/// What `of` says is wrong, one line each: with a place, a caret, and what to do.
 pub(super) fn wrong(files: &[(&str, &str)]) -> Vec<String> {
     let problems = of(files).map(|_| ()).unwrap_err();
+    for problem in &problems {
+        assert!(problem.says_what_to_do(), "no hint: {problem:?}");
+        assert!(problem.line > 0 && problem.column > 0, "no place: {problem:?}");
+        assert!(problem.caret().is_some(), "no caret: {problem:?}");
+    }
     problems.iter().map(|problem| format!("{problem:?}")).collect()
 }

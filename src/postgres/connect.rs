@@ -134,6 +134,11 @@ fn by_state(state: &str, message: String) -> Failure {
             Failure::transient(Code::StoreUnreachable, message)
                 .hint("the server is going down, coming up or full; look at its log")
         }
+        // Idle in a transaction for longer than we let the server bear.
+        "25P03" => Failure::transient(Code::StoreUnreachable, message).hint(
+            "this machine stood still in the middle of a transaction, which the server then took \
+             back",
+        ),
         "28000" | "28P01" => Failure::permanent(Code::Credentials, message)
             .hint("check user and password in the secret that holds the URL, and pg_hba.conf"),
         "42501" => Failure::permanent(Code::Credentials, message)
@@ -217,6 +222,7 @@ mod tests {
         let of = |state: &str| by_state(state, String::new());
         assert!(matches!(of("55P03").kind, FailureKind::Transient { .. }));
         assert!(matches!(of("57P01").kind, FailureKind::Transient { .. }));
+        assert!(matches!(of("25P03").kind, FailureKind::Transient { .. }), "a machine that slept");
         assert_eq!(of("28P01").code, Code::Credentials);
         assert_eq!(of("53100").code, Code::NoSpace);
         assert_eq!(of("23505").kind, FailureKind::Permanent);

@@ -1,14 +1,20 @@
 //! Keeps two runs off one database: an advisory lock that lives as long as its connection, so a
 //! dead run frees it.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::connect::PgError;
+use super::connect::{PgError, execute};
 use super::environment::ensure_registry;
+use super::quote::{Part, sql};
 use crate::model::{Code, Failure, RunId};
 
 /// One lock for the database.
 const RUN_LOCK: i64 = 0x636f_7070_6963_6502;
+/// How long a transaction of a former holder, which outlives its lock, is waited for. Longer than
+/// the server bears one whose process stands still: such a one is over by then.
+const FORMER: Duration = Duration::from_secs(20);
 
 /// Why a run may not use the database.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +50,20 @@ pub(crate) struct TargetLock {
 }
 
 impl TargetLock {
-    /// Takes the lock, or says who holds it; does not wait.
+    /// Takes the lock, or says who holds it. Waits for nobody but a former holder whose last
+    /// transaction is not over yet, and for him not long.
     pub(crate) async fn take(
+        pool: &PgPool,
+        run: RunId,
+        holder: &str,
+        epoch: u64,
+    ) -> Result<Self, LockError> {
+        Self::take_within(FORMER, pool, run, holder, epoch).await
+    }
+
+    /// The same, with another time for the former holder.
+    pub(super) async fn take_within(
+        wait: Duration,
         pool: &PgPool,
         run: RunId,
         holder: &str,
@@ -64,7 +82,10 @@ impl TargetLock {
         if !taken {
             return Err(LockError::Held(held_by(&mut connection).await?));
         }
-        sqlx::query(
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let bound = sql("SET lock_timeout = {}", &[Part::Int(millis)]);
+        execute(&mut connection, "bound the wait for a former holder", &bound).await?;
+        let written = sqlx::query(
             "INSERT INTO coppice.holder (run_id, holder, epoch) VALUES ($1::uuid, $2, $3) \
              ON CONFLICT (one) DO UPDATE SET run_id = excluded.run_id, \
              holder = excluded.holder, epoch = excluded.epoch, since = now()",
@@ -74,8 +95,14 @@ impl TargetLock {
         .bind(i64::try_from(epoch).unwrap_or(i64::MAX))
         .execute(&mut connection)
         .await
-        .map_err(&failed)?;
-        Ok(Self { connection })
+        .map_err(&failed);
+        match written {
+            Ok(_) => Ok(Self { connection }),
+            Err(error) if error.sqlstate().as_deref() == Some("55P03") => {
+                Err(LockError::Held(not_let_go(&mut connection).await?))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes sure that the lock is still there. Asked of the server and not of the connection: one
@@ -136,4 +163,26 @@ async fn held_by(connection: &mut PgConnection) -> Result<String, PgError> {
     .await
     .map_err(PgError::sql("ask who holds the database"))?;
     Ok(row.unwrap_or_else(|| "a run that has not yet said which".to_owned()))
+}
+
+/// Who keeps the record of who holds the database, after his lock went: his run, the sessions, and
+/// how they are ended. While he keeps it, it names him.
+async fn not_let_go(connection: &mut PgConnection) -> Result<String, PgError> {
+    let pids: Vec<i32> = sqlx::query_scalar(
+        "SELECT DISTINCT pid FROM pg_locks WHERE granted AND pid <> pg_backend_pid() \
+         AND relation = 'coppice.holder'::regclass AND mode <> 'AccessShareLock' \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         ORDER BY 1",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(PgError::sql("ask who holds the database"))?;
+    let run = held_by(connection).await?;
+    let ends: Vec<_> =
+        pids.iter().map(|pid| format!("SELECT pg_terminate_backend({pid})")).collect();
+    let ends = match ends.as_slice() {
+        [] => "it is over by now".to_owned(),
+        _ => format!("if its process is gone or hangs: {}", ends.join("; ")),
+    };
+    Ok(format!("{run}, whose last transaction is not over yet; {ends}"))
 }

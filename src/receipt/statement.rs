@@ -133,7 +133,7 @@ pub(crate) struct Accepted {
 pub(crate) struct Moved {
     /// Objects that are at the target now, as the snapshot has them.
     pub(crate) objects: u64,
-    /// Their bytes.
+    /// The bytes that were written.
     pub(crate) bytes: u64,
     /// Objects that were written.
     pub(crate) restored: u64,
@@ -193,6 +193,14 @@ pub(crate) struct ProjectionLine {
     pub(crate) covers: Option<Covers>,
 }
 
+impl Predicate {
+    /// Whether it was asked that readers get no more of some projections, and of nothing else.
+    pub(crate) fn is_take_down(&self) -> bool {
+        let mut lines = self.projections.iter();
+        !self.projections.is_empty() && lines.all(ProjectionLine::is_taken_down)
+    }
+}
+
 impl ProjectionLine {
     /// Whether readers get what they should: the right generation, or, after a rollback to before it
     /// was first live and after a take-down, none.
@@ -216,7 +224,8 @@ pub(crate) enum ProjectionOutcome {
     Promoted,
     /// Complete already.
     Unchanged,
-    /// The former generation was chosen again, or none where there was none before.
+    /// The former generation was chosen again; or none, where there was none before or a take-down
+    /// was asked for.
     RolledBack,
     /// Held back by a gate, or by something that it is derived from.
     Blocked,

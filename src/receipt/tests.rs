@@ -1,5 +1,7 @@
 use super::samples::{broken, receipt, whole};
-use super::{ProjectionOutcome, Receipt};
+use super::{Objectives, ProjectionOutcome, Receipt};
+use crate::journal::EventKind;
+use crate::journal::samples::time;
 use crate::model::Outcome;
 
 #[test]
@@ -56,6 +58,31 @@ fn a_run_cut_short_has_no_numbers_that_were_not_measured() {
     assert_eq!((objectives.rto_actual_seconds, objectives.since_incident_seconds), (None, None));
     assert_eq!(objectives.met, Some(false), "it was to go live, and did not");
     assert!(receipt.subject.is_empty() && receipt.predicate.cutover_window_ms.is_none());
+}
+
+/// What a whole run measured whose incident was so many seconds before its start.
+fn after_an_incident(seconds: i64) -> Objectives {
+    let mut events = whole();
+    let Some(EventKind::RunStarted(info)) = events.first_mut().map(|event| &mut event.kind) else {
+        panic!("it never started");
+    };
+    info.request.incident_at = Some(time(-seconds));
+    // The snapshot is of an hour before the start.
+    info.request.rpo_target_seconds = Some(3000);
+    receipt(&events).predicate.objectives
+}
+
+#[test]
+fn what_was_lost_is_counted_from_the_incident_that_was_given() {
+    let given = after_an_incident(600);
+    assert_eq!((given.incident_source.as_str(), given.incident_at), ("given", time(-600)));
+    assert_eq!((given.rpo_actual_seconds, given.met), (Some(3000), Some(true)));
+    // What is promised of a recovery counts from its start all the same.
+    assert_eq!((given.rto_actual_seconds, given.since_incident_seconds), (Some(402), Some(1002)));
+    let later = after_an_incident(599);
+    assert_eq!((later.rpo_actual_seconds, later.met), (Some(3001), Some(false)));
+    // The damage may be older than the snapshot: then nothing was lost since.
+    assert_eq!(after_an_incident(7200).rpo_actual_seconds, Some(0));
 }
 
 #[test]

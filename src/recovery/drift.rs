@@ -23,9 +23,11 @@ pub(crate) struct Drift {
     pub(crate) job: JobId,
     /// The generation that is live.
     pub(crate) live: Option<Digest>,
-    /// The generation that the job would build out of the canonical data as they are; there is none
-    /// of a job that the plan does not have.
+    /// The generation that the job would build out of the canonical data as they are; none where no
+    /// job of the plan fills the target.
     pub(crate) expected: Option<Digest>,
+    /// Whether it is live at a target that its job does not fill any more.
+    pub(crate) moved: bool,
     /// In what they differ; nothing: no drift.
     pub(crate) differs: Vec<String>,
     /// Rows by the record of the proof.
@@ -49,6 +51,7 @@ impl Drift {
             job,
             live: None,
             expected,
+            moved: false,
             differs: Vec::new(),
             rows_recorded: None,
             rows_found: None,
@@ -86,7 +89,7 @@ async fn look(world: &mut World, request: &Request, deep: bool) -> Result<Vec<Dr
         all.push(of_job(world, &params, deep).await);
     }
     for orphan in orphans::orphans(&world.targets, &request.plan).await? {
-        all.push(of_orphan(&orphan).await?);
+        all.push(of_orphan(&orphan).await);
     }
     Ok(all)
 }
@@ -113,13 +116,19 @@ async fn of_job(world: &World, params: &RebuildParams, deep: bool) -> Drift {
 }
 
 /// No job says what it should be, so that it differs whatever it holds.
-async fn of_orphan(orphan: &Orphan) -> Result<Drift, Failure> {
+async fn of_orphan(orphan: &Orphan) -> Drift {
     let mut drift = Drift::unknown(orphan.job.clone(), None);
-    let stored = orphan.target.stored(&orphan.job).await?;
     drift.live = Some(orphan.live);
-    drift.run_id = stored.iter().find(|one| one.digest == orphan.live).and_then(|one| one.run);
+    drift.moved = orphan.moved;
     drift.differs.push(orphan.told());
-    Ok(drift)
+    match orphan.target.stored(&orphan.job).await {
+        Ok(stored) => {
+            let live = stored.iter().find(|one| one.digest == orphan.live);
+            drift.run_id = live.and_then(|one| one.run);
+        }
+        Err(failure) => drift.differs.push(format!("could not be read: {}", failure.message)),
+    }
+    drift
 }
 
 async fn compare(
@@ -136,11 +145,14 @@ async fn compare(
     };
     let stored = target.stored(&params.job).await?;
     drift.run_id = stored.iter().find(|one| one.digest == digest).and_then(|one| one.run);
-    if digest != params.generation {
+    let generation = Generation { job: params.job.clone(), digest, sink: params.sink.clone() };
+    let held = target.holds(&generation).await?;
+    let is_whole = matches!(held, Held::Live(_) | Held::Complete(_));
+    // What is damaged is to be built under another name for that alone.
+    if is_whole && digest != params.generation {
         drift.differs.extend(why(world, params, digest, drift.run_id).await);
     }
-    let generation = Generation { job: params.job.clone(), digest, sink: params.sink.clone() };
-    match target.holds(&generation).await? {
+    match held {
         Held::Live(proof) => content(&*target, &generation, &proof, deep, drift).await?,
         Held::Complete(proof) => {
             let words = "readers are not shown what the record says is live, or what the job \

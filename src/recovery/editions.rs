@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::request::{Refusal, Request};
 use super::world::World;
 use crate::digest::Digest;
-use crate::model::{Code, Failure, JobId, RunMode};
+use crate::model::{Failure, JobId, RunMode};
 use crate::plan::{Facts, LoadedPlan, RebuildParams, RecoveryGraph, StepKind, compile};
 use crate::projection::{Generation, Held};
 
@@ -57,21 +57,15 @@ pub(super) async fn compiled(
     }
     // Dependencies stand first, and what is made of them is named after them.
     for job in rebuilt(&graph)? {
-        for edition in 1.. {
-            // One that turns out to be in place needs no step.
-            let Some(params) = params_of(&graph, &job)? else { break };
-            match standing(world, &params).await? {
-                Standing::Good => break,
-                Standing::Other(live) => match edition_of(live, &job, facts, compile)? {
-                    None => break,
-                    Some(known) => drop(facts.editions.insert(job.clone(), known)),
-                },
-                Standing::Damaged if edition > MOST => return Err(hopeless(&job).into()),
-                Standing::Damaged => {
-                    tracing::warn!(%job, "what is live is damaged; it is built anew");
-                    *facts.editions.entry(job.clone()).or_default() += 1;
-                }
-            }
+        if let Standing::Other(live) = standing(world, &graph, &job).await?
+            && let Some(known) = edition_of(live, &job, facts, compile)?
+        {
+            facts.editions.insert(job.clone(), known);
+            graph = compile(facts)?;
+        }
+        if let Standing::Damaged = standing(world, &graph, &job).await? {
+            tracing::warn!(%job, "what is live is damaged");
+            *facts.editions.entry(job).or_default() += 1;
             graph = compile(facts)?;
         }
     }
@@ -88,15 +82,17 @@ enum Standing {
     Other(Digest),
 }
 
-async fn standing(world: &World, params: &RebuildParams) -> Result<Standing, Failure> {
-    let RebuildParams { job, generation: digest, sink, .. } = params;
-    if !world.targets.is_there(sink) {
+async fn standing(world: &World, graph: &RecoveryGraph, job: &JobId) -> Result<Standing, Failure> {
+    // One that turns out to be in place needs no step.
+    let Some(params) = params_of(graph, job)? else { return Ok(Standing::Good) };
+    let RebuildParams { generation: digest, sink, .. } = params;
+    if !world.targets.is_there(&sink) {
         return Ok(Standing::Good);
     }
-    let target = world.targets.of(sink).await?;
+    let target = world.targets.of(&sink).await?;
     match target.live(job).await? {
         None => Ok(Standing::Good),
-        Some(live) if live != *digest => Ok(Standing::Other(live)),
+        Some(live) if live != digest => Ok(Standing::Other(live)),
         Some(digest) => {
             let generation = Generation { job: job.clone(), digest, sink: sink.clone() };
             Ok(match target.holds(&generation).await? {
@@ -140,9 +136,4 @@ fn params_of(graph: &RecoveryGraph, job: &JobId) -> Result<Option<RebuildParams>
         }
     }
     Ok(None)
-}
-
-fn hopeless(job: &JobId) -> Failure {
-    let message = format!("{MOST} editions of {job} were damaged while live");
-    Failure::permanent(Code::StepFailed, message).hint("look for what else writes to the target")
 }

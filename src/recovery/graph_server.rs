@@ -163,3 +163,61 @@ fn url(text: &str, base: &Path) -> Result<Url, Failure> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::plan::SparqlSpec;
+
+    /// Answers one query, by no solution; gives what it says of who asks.
+    async fn authorization(listener: TcpListener) -> Option<String> {
+        let mut caller = BufReader::new(listener.accept().await.unwrap().0);
+        let (mut said, mut length) = (None, 0);
+        loop {
+            let mut line = String::new();
+            caller.read_line(&mut line).await.unwrap();
+            if line.trim().is_empty() {
+                break;
+            }
+            let (name, value) = line.trim().split_once(':').unwrap_or_default();
+            match name.to_lowercase().as_str() {
+                "authorization" => said = Some(value.trim().to_owned()),
+                "content-length" => length = value.trim().parse().unwrap(),
+                _ => {}
+            }
+        }
+        caller.read_exact(&mut vec![0; length]).await.unwrap();
+        let nothing = r#"{"results":{"bindings":[]}}"#;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", nothing.len());
+        caller.write_all(format!("{head}{nothing}").as_bytes()).await.unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_said_with_the_secret_that_a_reference_points_to() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, secret) in [("password", "hunter2\n"), ("token", "hunter3\n")] {
+            std::fs::write(folder.path().join(file), secret).unwrap();
+        }
+        let (user, secret) = ("kim".to_owned(), "file:password".to_owned());
+        let basic = SparqlAuth::Basic { user, secret };
+        let bearer = SparqlAuth::Bearer { secret: "file:token".to_owned() };
+        for (auth, expected) in [
+            (Some(basic), Some("Basic a2ltOmh1bnRlcjI=")),
+            (Some(bearer), Some("Bearer hunter3")),
+            (None, None),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/", listener.local_addr().unwrap());
+            let spec = SparqlSpec { query: url.clone(), update: url, store: None, auth };
+            let spec = GraphSpec::Sparql(spec);
+            let server = GraphServer::of(&spec, folder.path(), None).unwrap();
+            let (said, holder) = tokio::join!(authorization(listener), server.held());
+            assert_eq!((said.as_deref(), holder.unwrap()), (expected, None));
+            assert!(!format!("{server:?}").contains("hunter"));
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What is live at a target and no job of the plan fills: its job was taken out of the plan, or
+//! What is live at a target that no job of the plan fills: its job was taken out of the plan, or
 //! fills another target by now. Readers still have it, and no recovery looks after it.
 
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub(super) struct Orphan {
     pub(super) live: Digest,
     /// Where it is live.
     pub(super) target: Arc<dyn Projection>,
+    /// Whether the plan has the job, and has it fill another target.
+    pub(super) moved: bool,
     kind: TargetKind,
 }
 
@@ -28,7 +30,11 @@ impl Orphan {
             TargetKind::GraphServer => "on the SPARQL server",
             TargetKind::Files => "in the projections store",
         };
-        format!("live {place}, and no job of the plan fills it there")
+        if self.moved {
+            format!("still live {place}, and its job fills another target now")
+        } else {
+            format!("live {place}, and no job of the plan fills it")
+        }
     }
 }
 
@@ -43,7 +49,8 @@ pub(super) async fn orphans(targets: &Targets, plan: &LoadedPlan) -> Result<Vec<
         for (job, live) in target.all_live().await? {
             let planned = plan.jobs.get(&job).map(|loaded| targets.kind(&loaded.job.spec.sink));
             if planned != Some(kind) {
-                orphans.push(Orphan { job, live, target: target.clone(), kind });
+                let moved = planned.is_some();
+                orphans.push(Orphan { job, live, target: target.clone(), moved, kind });
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::model::{
     Actor, Code, DatasetVersionId, Failure, FindingName, JobId, PolicyLabel, Redact, RunId, RunMode,
 };
 use crate::plan::{
-    Environment, Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy,
+    BackTo, Environment, Facts, LoadedPlan, Problem, RebuildParams, RecoveryGraph, SignaturePolicy,
     StepKind, VersionFacts,
 };
 
@@ -44,8 +44,8 @@ pub(crate) struct Request {
     pub(crate) only: Vec<JobId>,
     /// Prove again what is recorded as proven.
     pub(crate) reprove: bool,
-    /// Rollback: take down what was asked for.
-    pub(crate) take_down: bool,
+    /// Rollback: what the jobs go back to.
+    pub(crate) back_to: BackTo,
     /// Which part is restored.
     pub(crate) filter: Filter,
     /// What to do with other objects in places that may change.

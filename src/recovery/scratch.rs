@@ -9,7 +9,7 @@ use super::drive::reopen;
 use super::world::World;
 use crate::access::Redactor;
 use crate::journal::{Holder, Journal, RunPhase, RunState, StepPhase, load};
-use crate::model::{Code, Failure, RunId};
+use crate::model::{Code, Failure, RunId, RunMode};
 use crate::plan::StepKind;
 use crate::store::{Store, Walked};
 
@@ -93,34 +93,62 @@ async fn empty(store: &Store) -> Result<u64, Failure> {
     Ok(deleted)
 }
 
+/// What became of a run that was discarded.
+pub(crate) struct Discarded {
+    /// The places that held something.
+    pub(crate) cleared: Vec<String>,
+    /// Whether it had not ended, and is cancelled now.
+    pub(crate) given_up: bool,
+}
+
+/// A run on an environment's own targets that has not ended is given up only by those who say so,
+/// and never once its cutover is decided: then it goes forward or is rolled back.
+fn may_be_discarded(run: &RunState, give_up: bool) -> Result<(), Failure> {
+    let Some(info) = &run.info else { return Ok(()) };
+    if info.mode == RunMode::Rehearse || matches!(run.phase, RunPhase::Finished(_)) {
+        return Ok(());
+    }
+    let id = run.run;
+    if is_decided(run) {
+        let message = format!("run {id} has decided its cutover, so it cannot be given up");
+        return Err(Failure::permanent(Code::Usage, message)
+            .hint(format!("go forward with `coppice resume {id}`, then roll back if need be")));
+    }
+    if give_up {
+        return Ok(());
+    }
+    let message = format!("run {id} is a {} that has not ended; nothing was changed", info.mode);
+    Err(Failure::permanent(Code::Usage, message).hint(format!(
+        "it can still be resumed with `coppice resume {id}`; to cancel it for good, say \
+         `coppice discard {id} --give-up`"
+    )))
+}
+
 /// Clears what a killed or kept run left; a run that is being driven is refused. A rehearsal's
 /// scratch goes as a whole. Of a run on an environment's own targets only local leftovers go, and
-/// the run itself is given up, unless its cutover is decided: then it goes forward or is rolled
-/// back.
+/// one that has not ended is cancelled where `give_up` says so, else refused.
 pub(crate) async fn discard(
     run: RunId,
     state: &Path,
     journal: Arc<dyn Journal>,
     redactor: Arc<Redactor>,
-) -> Result<Vec<String>, Failure> {
+    give_up: bool,
+) -> Result<Discarded, Failure> {
     let known = load(&*journal, run).await?;
+    may_be_discarded(&known, give_up)?;
     let world = reopen(run, state, journal.clone(), redactor).await?;
     let rehearsed = world.places.scratch.is_some();
     let finished = matches!(known.phase, RunPhase::Finished(_));
-    if !rehearsed && !finished && is_decided(&known) {
-        let message = format!("run {run} has decided its cutover, so it cannot be given up");
-        return Err(Failure::permanent(Code::Usage, message)
-            .hint(format!("go forward with `coppice resume {run}`, then roll back if need be")));
-    }
     let holder = Holder::this_process(&crate::access::resolve_actor(None).principal);
     let lease = journal.claim(run, &world.target_names(), &holder).await?;
     let cleared = if rehearsed { clear(&world).await } else { leftovers(&world).await };
     // It takes with it what the run had spilled.
     world.close().await?;
-    if cleared.is_ok() && !finished {
+    let cancelled = cleared.is_ok() && !finished;
+    if cancelled {
         crate::engine::abandon(journal, lease).await?;
     } else {
         journal.release(&lease).await?;
     }
-    cleared
+    Ok(Discarded { cleared: cleared?, given_up: cancelled })
 }

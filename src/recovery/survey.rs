@@ -45,7 +45,7 @@ pub(super) async fn facts(
         scope: scope(&request.filter),
         only: request.only.clone(),
         reprove: request.reprove,
-        take_down: request.take_down,
+        back_to: request.back_to,
         accept: Vec::new(),
         keep: request.keep,
         withdrawals: None,

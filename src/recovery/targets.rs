@@ -252,3 +252,65 @@ async fn still_used(cluster: &Cluster) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::access::Redactor;
+    use crate::journal::SqliteJournal;
+    use crate::model::RunId;
+    use crate::postgres::testing;
+    use crate::recovery::World;
+    use crate::recovery::setting::Setting;
+
+    /// A rebuild on a server whose URL stands in the file `url` beside the plan.
+    fn setting(folder: &Path) -> Setting {
+        let store = |name: &str| json!({ "url": name });
+        let setting = json!({
+            "mode": "rebuild",
+            "name": "dev",
+            "environment": {
+                "backup": store("backup"),
+                "canonical": store("canonical"),
+                "projections": store("projections"),
+                "postgis": { "server": { "secret": "file:url" } },
+                "objectives": {},
+            },
+            "plan": folder.join("plan.yaml"),
+            "limits": { "queries": 7, "connections": 20 },
+            "keep": false,
+            "filter": {},
+            "versions": [],
+            "public_jobs": [],
+        });
+        serde_json::from_value(setting).unwrap()
+    }
+
+    /// The URL of a database of the test's own.
+    async fn url() -> String {
+        let options = testing::database().await.connect_options();
+        let socket = options.get_socket().unwrap().display().to_string().replace('/', "%2F");
+        let (user, database) = (options.get_username(), options.get_database().unwrap());
+        format!("postgres://{user}@{socket}:{}/{database}?sslmode=disable", options.get_port())
+    }
+
+    #[tokio::test]
+    async fn the_pool_is_as_large_as_the_plan_says() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("url"), url().await).unwrap();
+        let setting = setting(folder.path());
+        let size = setting.limits.pool_size();
+        assert_eq!(size, 12, "of 20 one holds the lock, and 7 read back");
+        let state = folder.path().join("state");
+        let journal = Arc::new(SqliteJournal::open(&state).await.unwrap());
+        let redactor = Arc::new(Redactor::default());
+        let world = World::open(RunId::now(), setting, &state, journal, redactor).await.unwrap();
+        let pool = world.targets.pool().await.unwrap();
+        assert_eq!(pool.options().get_max_connections(), size);
+        world.targets.close().await.unwrap();
+    }
+}

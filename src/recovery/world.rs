@@ -129,7 +129,10 @@ impl World {
         let taken = self.take_locks(&mut locks, holder, epoch).await;
         if taken.is_err() {
             let half_taken = std::mem::take(&mut *locks);
-            give_back(half_taken).await?;
+            // Who holds the lock is what is to be told.
+            if let Err(failure) = give_back(half_taken).await {
+                tracing::warn!(error = %failure.message, "a lock was not given back");
+            }
             return taken;
         }
         self.sweep().await
@@ -193,6 +196,11 @@ impl World {
             Some(database) => Ok(database.check().await?),
             None => Err(postgres::LockError::Lost(None).into()),
         }
+    }
+
+    /// Whether no store's lock is known to be lost. A run that halted has none of the database.
+    pub(crate) async fn holds_stores(&self) -> bool {
+        self.locks.lock().await.stores.iter().all(store::TargetLock::holds)
     }
 
     /// Lets every lock go.
@@ -279,15 +287,17 @@ impl World {
     }
 }
 
+/// Lets all go, also after one that could not be; gives the first failure.
 async fn give_back(locks: Locks) -> Result<(), Failure> {
+    let mut given_back = Ok(());
     for lock in locks.stores {
-        lock.release().await?;
+        given_back = given_back.and(lock.release().await);
     }
     if let Some(lock) = locks.graph {
-        lock.release().await?;
+        given_back = given_back.and(lock.release().await.map_err(Failure::from));
     }
     if let Some(lock) = locks.database {
         lock.release().await;
     }
-    Ok(())
+    given_back
 }

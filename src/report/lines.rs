@@ -56,6 +56,10 @@ pub(super) fn line(event: &Event, state: &RunState, board: &Board) -> Option<Str
         EventKind::StepSkipped { step, ask } => format!("skipped   {step}  {}", wish(ask)),
         EventKind::ApprovalAwaited { step } => awaited(step, state),
         EventKind::StepApproved { step, ask } => format!("approved  {step}  {}", wish(ask)),
+        EventKind::ReadersAwaited { step, readers } => {
+            format!("waiting   {step}  for {}; {}", readers.by, readers.unblock)
+        }
+        EventKind::ReadersGone { step } => format!("going on  {step}  nobody is waited for"),
         EventKind::RunPaused { ask } => format!(
             "paused    {}; what is in flight ends; go on with: coppice continue {} --reason TEXT",
             wish(ask),
@@ -148,5 +152,35 @@ pub(super) fn noun(kind: &str) -> &'static str {
         "verify-ledger" | "restore-ledger" => "records",
         "restore-objects" | "verify-objects" | "verify-version" => "objects",
         _ => "items",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples::{events, fold, info};
+    use crate::model::{Holdup, RunId};
+
+    #[test]
+    fn a_wait_for_readers_is_one_line_and_so_is_its_end() {
+        let step: StepId = "cutover/switch".parse().unwrap();
+        let readers =
+            Holdup { by: "pid 7 of kim".into(), unblock: "they end by themselves".into() };
+        let events = events([
+            EventKind::RunStarted(Box::new(info(&[("cutover/switch", "switch", 1)]))),
+            EventKind::StepStarted { step: step.clone() },
+            EventKind::ShardStarted { step: step.clone(), shard: 0, attempt: 1 },
+            EventKind::ReadersAwaited { step: step.clone(), readers },
+            EventKind::ReadersGone { step },
+        ]);
+        let (state, board) = (fold(RunId::now(), &events), Board::default());
+        let lines: Vec<_> = events.iter().filter_map(|event| line(event, &state, &board)).collect();
+        assert_eq!(
+            lines[lines.len() - 2..],
+            [
+                "waiting   cutover/switch  for pid 7 of kim; they end by themselves",
+                "going on  cutover/switch  nobody is waited for",
+            ]
+        );
     }
 }

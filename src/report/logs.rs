@@ -95,6 +95,8 @@ fn message(kind: &EventKind) -> String {
         EventKind::StepSkipped { ask, .. } => asked("step skipped", ask),
         EventKind::ApprovalAwaited { .. } => "step waits for approval".into(),
         EventKind::StepApproved { ask, .. } => asked("step approved", ask),
+        EventKind::ReadersAwaited { readers, .. } => format!("step waits for {}", readers.by),
+        EventKind::ReadersGone { .. } => "step waits for nobody any more".into(),
         EventKind::RunPaused { ask } => asked("run paused", ask),
         EventKind::RunContinued { ask } => asked("run continued", ask),
         EventKind::CancelRequested {} => "asked to stop".into(),

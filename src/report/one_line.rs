@@ -23,6 +23,10 @@ pub(crate) fn one_line(receipt: &Receipt) -> String {
     let shown = predicate.projections.iter().filter(|job| job.is_right() && job.live);
     let count = shown.count();
     let _infallible = write!(line, "; {count} of {} projections live", predicate.projections.len());
+    let down = predicate.projections.iter().filter(|job| job.is_taken_down()).count();
+    if down > 0 {
+        let _infallible = write!(line, ", {down} taken down");
+    }
     let blocking = predicate.findings.iter().filter(|finding| finding.blocks()).count();
     let warning = predicate.findings.len() - blocking;
     let _infallible = write!(line, "; findings: {blocking} block, {warning} warn");

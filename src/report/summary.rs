@@ -17,7 +17,7 @@ pub(crate) fn summary(receipt: &Receipt, stored_at: Option<&str>) -> String {
     not_recovered(&mut text, predicate);
     not_taken_over(&mut text, predicate);
     found(&mut text, predicate);
-    in_time(&mut text, &predicate.objectives);
+    in_time(&mut text, predicate);
     if !predicate.not_covered.is_empty() {
         text.head("Not covered");
         text.list(predicate.not_covered.iter().cloned());
@@ -65,6 +65,7 @@ impl Text {
 
 fn headline(predicate: &Predicate) -> String {
     let word = match predicate.outcome {
+        Outcome::Recovered if predicate.is_take_down() => "TAKEN DOWN",
         Outcome::Recovered if predicate.mode == RunMode::Rollback => "ROLLED BACK",
         Outcome::Partial if predicate.mode == RunMode::Rollback => "NOT ROLLED BACK",
         Outcome::Recovered => "RECOVERED",
@@ -78,13 +79,17 @@ fn headline(predicate: &Predicate) -> String {
 }
 
 fn recovered(text: &mut Text, predicate: &Predicate) {
-    text.head(if predicate.mode == RunMode::Rollback { "Gone back" } else { "Recovered" });
+    text.head(match predicate.mode {
+        _ if predicate.is_take_down() => "Taken down",
+        RunMode::Rollback => "Gone back",
+        _ => "Recovered",
+    });
     let moved = &predicate.restored;
     if moved.objects > 0 {
         let objects = counted(moved.objects, "object");
         let bytes = size(moved.bytes);
         let (restored, kept) = (count(moved.restored), count(moved.kept));
-        text.line(&format!("  {objects} ({bytes}): {restored} restored, {kept} there already"));
+        text.line(&format!("  {objects}: {restored} restored ({bytes}), {kept} there already"));
     }
     if moved.promoted > 0 {
         let promoted = counted(moved.promoted, "object");
@@ -119,7 +124,8 @@ fn recovered(text: &mut Text, predicate: &Predicate) {
             _ if line.is_taken_down() => "not live any more".to_owned(),
             rows => rows.map(|rows| counted(rows, noun)).unwrap_or_default(),
         };
-        format!("  {:<28} {:<14} {rows:>20}", line.job, line.outcome.name())
+        let outcome = if line.is_taken_down() { "taken-down" } else { line.outcome.name() };
+        format!("  {:<28} {outcome:<14} {rows:>20}", line.job)
     }));
 }
 
@@ -207,14 +213,24 @@ fn finding_line(finding: &Finding) -> String {
         (false, None) => "warns",
         (false, Some(_)) => "accepted",
     };
-    format!("{word:<6} {} {place}", finding.kind.name())
+    let what = format!("{word:<6} {}", finding.kind.name());
+    // A key that is too long for the line has one of its own.
+    let is_long = 2 + what.len() + 1 + place.chars().count() > words::WIDTH;
+    format!("{what}{}{place}", if is_long { "\n      " } else { " " })
 }
 
-fn in_time(text: &mut Text, objectives: &Objectives) {
+fn in_time(text: &mut Text, predicate: &Predicate) {
     text.head("Objectives");
-    let Objectives { rto_target_seconds, rto_actual_seconds, .. } = *objectives;
-    text.line(&objective("RTO", "to live", rto_actual_seconds, rto_target_seconds));
-    let Objectives { rpo_target_seconds, rpo_actual_seconds, .. } = *objectives;
+    let Objectives { rto_target_seconds, rto_actual_seconds, .. } = predicate.objectives;
+    let live = if predicate.is_take_down() { "to be gone" } else { "to live" };
+    let mut rto = objective("RTO", live, rto_actual_seconds, rto_target_seconds);
+    let was_to_go_live = !predicate.projections.is_empty();
+    let promised = rto_target_seconds.is_some() && was_to_go_live;
+    if rto_actual_seconds.is_none() && promised {
+        rto += "  MISSED";
+    }
+    text.line(&rto);
+    let Objectives { rpo_target_seconds, rpo_actual_seconds, .. } = predicate.objectives;
     text.line(&objective("RPO", "of data lost", rpo_actual_seconds, rpo_target_seconds));
 }
 
@@ -251,7 +267,7 @@ fn next(predicate: &Predicate) -> Vec<String> {
             if predicate.objectives.met == Some(false) {
                 steps.push("an objective was missed: look for the longest steps".to_owned());
             } else if steps.is_empty() {
-                steps.push(nothing(predicate.mode).to_owned());
+                steps.push(nothing(predicate).to_owned());
             }
         }
         Outcome::Partial => {
@@ -302,8 +318,9 @@ fn halted(predicate: &Predicate) -> String {
     format!("put the cause right, then {on}")
 }
 
-fn nothing(mode: RunMode) -> &'static str {
-    match mode {
+fn nothing(predicate: &Predicate) -> &'static str {
+    match predicate.mode {
+        _ if predicate.is_take_down() => "nothing: readers get no more of what was taken down",
         RunMode::Restore | RunMode::Rebuild => "nothing: all that was asked for is live and proven",
         RunMode::Rehearse => "nothing: a recovery would go like this",
         RunMode::Rollback => "nothing: the former generations are live again",

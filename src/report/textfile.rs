@@ -69,7 +69,7 @@ impl Metrics<'_> {
             "Objects at the target as the snapshot has them.",
             number(moved.objects),
         )?;
-        self.one("restored_bytes", "Their bytes.", number(moved.bytes))?;
+        self.one("restored_bytes", "Bytes written.", number(moved.bytes))?;
         let jobs = || predicate.projections.iter();
         let rows = jobs().filter_map(|line| Some((line.job.to_string(), number(line.rows?))));
         self.many("projection_rows", "Rows of a projection.", "job", rows)?;

@@ -98,3 +98,11 @@ pub(super) trait Staged: Send {
     /// Throws it away.
     async fn abort(self: Box<Self>) -> Result<(), StoreError>;
 }
+
+/// Throws away what will not be visible. Why it will not is what is to be told: that it could not
+/// be thrown away only goes to the log.
+pub(super) async fn give_up(staged: Box<dyn Staged>, key: &str) {
+    if let Err(error) = staged.abort().await {
+        tracing::warn!(key, error = error.in_full(), "what was written in part stays in the store");
+    }
+}

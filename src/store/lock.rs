@@ -113,7 +113,10 @@ impl TargetLock {
 
     /// What a holder that was lost has to say.
     pub(crate) fn lost_failure(&self) -> Failure {
-        let message = format!("the lock on {} was lost to another run", self.store.url());
+        let message = format!(
+            "the lock on {} was lost: another run has it, or it was not renewed in time",
+            self.store.url()
+        );
         Failure::fenced(Code::Locked, message)
             .hint("nothing more was written; look at `coppice runs`, then `coppice resume`")
     }
@@ -123,6 +126,11 @@ impl TargetLock {
         self.renewal.abort();
         // A renewal that was under way must not come after.
         let _aborted = (&mut self.renewal).await;
+        // What is another's, or has ended by itself, is not to be let go: a store that fell silent
+        // would keep the run from its end.
+        if self.lost.is_cancelled() {
+            return Ok(());
+        }
         let Some((found, pin)) = read(&self.store, &self.key).await? else { return Ok(()) };
         if found.is_of(&self.record) {
             let released = Record { released: true, until: Utc::now(), ..found };
@@ -166,6 +174,11 @@ impl Record {
     /// The record as it counts where clocks are apart by so much.
     fn later(&self, grace: Duration) -> Self {
         Self { until: self.until + grace, ..self.clone() }
+    }
+
+    /// For how long it holds from now on.
+    fn left(&self) -> Duration {
+        (self.until - Utc::now()).to_std().unwrap_or_default()
     }
 
     fn is_of(&self, other: &Self) -> bool {
@@ -237,27 +250,40 @@ struct Renewal {
 }
 
 impl Renewal {
-    /// Renews three times per lease. Lost when another has it, or when the lease ran out because
+    /// Renews four times per lease. Lost when another has it, or when the lease ran out because
     /// the store could not be reached or this process slept.
     async fn keep_up(self, mut record: Record) {
-        loop {
-            tokio::time::sleep(self.lease / 3).await;
-            match self.once(&record).await {
-                Ok(Some(renewed)) => {
-                    self.until.store(renewed.until.timestamp_millis(), Ordering::SeqCst);
-                    record = renewed;
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    let store = self.store.url();
-                    tracing::warn!(store, error = %error.message, "lock not renewed");
-                    if record.until < Utc::now() {
-                        break;
-                    }
-                }
-            }
+        while let Some(renewed) = self.in_time(&record).await {
+            self.until.store(renewed.until.timestamp_millis(), Ordering::SeqCst);
+            record = renewed;
         }
         self.lost.cancel();
+    }
+
+    /// The record as it was renewed; `None`: another has the lock, or the lease ended before. A
+    /// store that hangs, and tries that go on for minutes, are waited for no longer.
+    async fn in_time(&self, record: &Record) -> Option<Record> {
+        // A clock that was put back makes no lease longer.
+        let left = record.left().min(self.lease);
+        let renewed = tokio::time::timeout(left, self.tries(record)).await;
+        renewed.unwrap_or_else(|_elapsed| {
+            tracing::warn!(store = self.store.url(), "the lease of the lock ended unrenewed");
+            None
+        })
+    }
+
+    /// Tries until it is known whether the lock is still ours.
+    async fn tries(&self, record: &Record) -> Option<Record> {
+        loop {
+            tokio::time::sleep(self.lease / 4).await;
+            // One that hangs leaves time to ask again.
+            let error = match tokio::time::timeout(self.lease / 3, self.once(record)).await {
+                Ok(Ok(renewed)) => return renewed,
+                Ok(Err(error)) => error.message,
+                Err(_elapsed) => "no answer in time".to_owned(),
+            };
+            tracing::warn!(store = self.store.url(), error, "lock not renewed");
+        }
     }
 
     async fn once(&self, record: &Record) -> Result<Option<Record>, Failure> {
@@ -276,6 +302,8 @@ impl Renewal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::model::FailureKind;
     use crate::store::Location;
@@ -310,38 +338,66 @@ mod tests {
 
     #[tokio::test]
     async fn a_lease_is_renewed_and_a_dead_or_silent_holder_is_replaced() {
-        let (_folder, stores) = places();
-        for store in stores {
-            let lease = Duration::from_millis(150);
-            let kept = TargetLock::take(&store, &holder(1), lease).await.unwrap();
-            tokio::time::sleep(lease * 3).await;
-            assert!(TargetLock::take(&store, &holder(2), lease).await.is_err());
-            // The holder falls silent, as when its machine is cut off.
-            kept.renewal.abort();
-            tokio::time::sleep(lease * 3).await;
-            let taken = TargetLock::take(&store, &holder(3), lease * 100).await.unwrap();
-            kept.release().await.unwrap();
-            let (record, pin) = read(&store, KEY).await.unwrap().unwrap();
-            assert!(record.is_of(&taken.record) && !record.released);
-            // A process of this machine that is gone need not be waited for.
-            let process = ProcessIdentity { born: Some(1), ..record.process.clone() };
-            let dead = Record { process, ..record };
-            assert!(store.compare_and_swap(KEY, dead.bytes().unwrap(), Some(&pin)).await.unwrap());
-            // One of another machine may live, though it has the same name and number.
-            let boot = Some("another".to_owned());
-            let process = ProcessIdentity { boot, ..dead.process.clone() };
-            assert!(dead.may_be_taken() && !Record { process, ..dead }.may_be_taken());
-            TargetLock::take(&store, &holder(4), lease).await.unwrap();
-        }
+        let (_folder, [local, memory]) = places();
+        tokio::join!(is_renewed_and_replaced(&local), is_renewed_and_replaced(&memory));
+    }
+
+    async fn is_renewed_and_replaced(store: &Store) {
+        // Long enough that a machine at its limits renews it in time.
+        let lease = Duration::from_secs(1);
+        let kept = TargetLock::take(store, &holder(1), lease).await.unwrap();
+        tokio::time::sleep(lease * 2).await;
+        assert!(TargetLock::take(store, &holder(2), lease).await.is_err());
+        // The holder falls silent, as when its machine is cut off.
+        kept.renewal.abort();
+        tokio::time::sleep(lease * 2).await;
+        let taken = TargetLock::take(store, &holder(3), lease * 100).await.unwrap();
+        kept.release().await.unwrap();
+        let (record, pin) = read(store, KEY).await.unwrap().unwrap();
+        assert!(record.is_of(&taken.record) && !record.released);
+        // A process of this machine that is gone need not be waited for.
+        let process = ProcessIdentity { born: Some(1), ..record.process.clone() };
+        let dead = Record { process, ..record };
+        assert!(store.compare_and_swap(KEY, dead.bytes().unwrap(), Some(&pin)).await.unwrap());
+        // One of another machine may live, though it has the same name and number.
+        let boot = Some("another".to_owned());
+        let process = ProcessIdentity { boot, ..dead.process.clone() };
+        assert!(dead.may_be_taken() && !Record { process, ..dead }.may_be_taken());
+        TargetLock::take(store, &holder(4), lease).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_holder_learns_that_it_lost_the_lock() {
         let (_folder, [store, _]) = places();
-        let lock = TargetLock::take(&store, &holder(1), Duration::from_millis(60)).await.unwrap();
+        let lock = TargetLock::take(&store, &holder(1), Duration::from_secs(1)).await.unwrap();
         let (record, pin) = read(&store, KEY).await.unwrap().unwrap();
         let other = Record { run: RunId::now(), epoch: 2, ..record };
         assert!(store.compare_and_swap(KEY, other.bytes().unwrap(), Some(&pin)).await.unwrap());
         tokio::time::timeout(Duration::from_secs(5), lock.lost().cancelled()).await.unwrap();
+    }
+
+    /// Whatever its client has the patience for: a server that takes requests and says nothing.
+    #[tokio::test]
+    async fn a_holder_whose_store_falls_silent_learns_it_when_its_lease_ends() {
+        use crate::store::remote::testing::{Answer, by_way_of, location};
+        let silent = Arc::new(AtomicBool::new(false));
+        let hangs = silent.clone();
+        let (place, _server) = by_way_of(&location("silent"), move |_, _| {
+            while hangs.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Answer::Pass
+        });
+        let store = Store::open(&place).unwrap();
+        let lock = TargetLock::take(&store, &holder(1), Duration::from_secs(2)).await.unwrap();
+        silent.store(true, Ordering::SeqCst);
+        let lost = lock.lost();
+        // One request alone is waited for a minute.
+        tokio::time::timeout(Duration::from_secs(30), lost.cancelled()).await.unwrap();
+        assert!(lock.until.load(Ordering::SeqCst) <= Utc::now().timestamp_millis(), "not before");
+        assert!(!lock.holds());
+        let released = tokio::time::timeout(Duration::from_secs(30), lock.release()).await;
+        released.expect("it is not asked to let go what has ended").unwrap();
+        silent.store(false, Ordering::SeqCst);
     }
 }

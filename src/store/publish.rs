@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::TryStreamExt;
 
-use super::backend::{Backend, Commit, Condition, Staged};
+use super::backend::{Backend, Commit, Condition, Staged, give_up};
 use super::{Attributes, ByteStream, Expected, OnConflict, Published, StoreError};
 use crate::digest::{Blake3Hasher, Digest};
 
@@ -22,12 +22,12 @@ pub(super) async fn publish(
     let (digest, size) = match fill(&mut *staged, bytes, expected.size, key).await {
         Ok(found) => found,
         Err(error) => {
-            staged.abort().await?;
+            give_up(staged, key).await;
             return Err(error);
         }
     };
     if digest != expected.digest || size != expected.size {
-        staged.abort().await?;
+        give_up(staged, key).await;
         return Ok(Published::Differs { digest, size });
     }
     let condition = match on_conflict {

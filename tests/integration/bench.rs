@@ -130,6 +130,26 @@ impl Bench {
         self.path(".coppice/dev/backup")
     }
 
+    /// Puts other words into a file on the bench where these stand first.
+    #[track_caller]
+    pub(crate) fn edit(&self, below: &str, from: &str, to: &str) {
+        let file = self.path(below);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{below} has no {from}");
+        fs::write(file, text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// Runs git on the bench; gives what it said.
+    #[track_caller]
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        // Nobody's own settings may ask for a signature, or lack a name.
+        let settings = ["user.name=kim", "user.email=kim@example.org", "commit.gpgsign=false"];
+        let mut git = Command::new("git");
+        git.args(settings.iter().flat_map(|setting| ["-c", *setting]));
+        let output = git.args(args).current_dir(self.dir.path()).output().unwrap();
+        Ended::of(&output).expect(0).stdout.trim_end().to_owned()
+    }
+
     /// Sets a variable of the environment in which `coppice` runs from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.insert(name.to_owned(), value.to_owned());

@@ -33,7 +33,7 @@ fn pointers(bench: &Bench) -> PathBuf {
 }
 
 /// The newest live pointer.
-fn pointer(bench: &Bench) -> Value {
+pub(crate) fn pointer(bench: &Bench) -> Value {
     let mut files: Vec<_> =
         fs::read_dir(pointers(bench)).unwrap().map(|e| e.unwrap().path()).collect();
     files.retain(|path| path.is_file());
@@ -194,4 +194,37 @@ fn what_is_damaged_while_live_is_seen_and_built_anew() {
     let second = bench.receipt(0, &["restore"]);
     assert_eq!(projection(&second, "graph/kansas")["outcome"], "unchanged");
     assert_eq!(projection(&second, "graph/kansas")["generation"], graph["generation"]);
+}
+
+/// Flips a bit in the archive of the live graph.
+fn damage_live_graph(bench: &Bench) -> Value {
+    let live = pointer(bench)["generations"]["graph/kansas"].clone();
+    let name = live.as_str().unwrap().trim_start_matches("blake3:").to_owned();
+    let mut found = Vec::new();
+    find(
+        &bench.path(".coppice/dev/projections/generations/graph/kansas"),
+        "graph.nq.zst",
+        &mut found,
+    );
+    let archive = found.iter().find(|path| path.display().to_string().contains(&name)).unwrap();
+    let mut bytes = fs::read(archive).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(archive, bytes).unwrap();
+    live
+}
+
+#[test]
+fn what_is_damaged_again_is_built_again() {
+    let bench = restored();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let damaged = damage_live_graph(&bench);
+        bench.receipt(1, &["restore"]);
+        let repaired = bench.receipt(0, &["restore"]);
+        let graph = projection(&repaired, "graph/kansas");
+        assert_eq!(graph["live"], true, "{graph:#}");
+        assert_ne!(graph["generation"], damaged);
+        assert!(seen.insert(damaged.to_string()), "{seen:?}");
+    }
 }

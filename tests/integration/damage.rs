@@ -165,3 +165,19 @@ fn a_ledger_cut_before_the_snapshot_stops_every_projection() {
         assert_eq!(projection["outcome"], "blocked", "{projection:#}");
     }
 }
+
+#[test]
+fn a_folder_that_is_not_there_is_a_slip_and_an_empty_one_a_loss() {
+    let bench = Bench::new();
+    bench.seal();
+    let verify = |folder: &str| bench.json(&["verify", folder, "--against", ".coppice/dev/backup"]);
+    let slip = verify("orgin").expect(2).json();
+    assert_eq!(slip["error"]["code"], "usage", "{slip:#}");
+    let message = slip["error"]["message"].as_str().unwrap();
+    assert!(message.ends_with("orgin is not there"), "{message}");
+    assert!(!bench.path("orgin").exists());
+    fs::create_dir(bench.path("empty")).unwrap();
+    let lost = found(&verify("empty").expect(1).json());
+    assert!(lost.len() > 200, "{}", lost.len());
+    assert!(lost.contains(&("missing".to_owned(), PLACES.to_owned())));
+}

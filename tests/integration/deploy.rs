@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
-    EnvVar, Namespace, PersistentVolumeClaim, PodSpec, PodTemplateSpec, SecretKeySelector,
-    ServiceAccount,
+    Container, EnvVar, Namespace, PersistentVolumeClaim, PodSpec, PodTemplateSpec,
+    SecretKeySelector, ServiceAccount, Volume,
 };
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyEgressRule};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -191,7 +191,12 @@ fn every_document_is_of_the_clusters_own_types() {
 fn pods_may_do_nothing_that_they_need_not() {
     for pod in pods() {
         assert_eq!(pod.automount_service_account_token, Some(false));
-        assert_eq!(pod.security_context.unwrap().run_as_non_root, Some(true));
+        let security = pod.security_context.unwrap();
+        assert_eq!(security.run_as_non_root, Some(true));
+        // The user of the image, to whom the claim is given.
+        assert_eq!(security.run_as_user, Some(10001));
+        assert_eq!(security.fs_group, Some(10001));
+        assert_eq!(security.seccomp_profile.unwrap().type_, "RuntimeDefault");
         let inits = pod.init_containers.into_iter().flatten();
         for container in inits.chain(pod.containers) {
             let name = container.name;
@@ -199,6 +204,9 @@ fn pods_may_do_nothing_that_they_need_not() {
             assert_eq!(security.read_only_root_filesystem, Some(true), "{name}");
             assert_eq!(security.allow_privilege_escalation, Some(false), "{name}");
             assert_eq!(security.capabilities.unwrap().drop.unwrap(), ["ALL"], "{name}");
+            // What is said of the pod holds for each container that says nothing else.
+            assert!(security.run_as_user.is_none() && security.seccomp_profile.is_none(), "{name}");
+            assert_ne!(security.run_as_non_root, Some(false), "{name}");
             assert!(container.env_from.is_none(), "{name}: a pod has no more than the plan names");
             let resources = container.resources.unwrap();
             assert!(resources.requests.is_some() && resources.limits.is_some(), "{name}");
@@ -206,6 +214,37 @@ fn pods_may_do_nothing_that_they_need_not() {
             for variable in container.env.into_iter().flatten() {
                 assert!(variable.value.is_none(), "{name}: {} is written out", variable.name);
             }
+        }
+    }
+}
+
+/// What a container may write to, by where it is mounted.
+fn writable<'a>(pod: &'a PodSpec, container: &'a Container) -> BTreeMap<&'a str, &'a Volume> {
+    let mounts = container.volume_mounts.iter().flatten();
+    let open = mounts.filter(|mount| mount.read_only != Some(true));
+    let volume = |name: &str| {
+        let mut volumes = pod.volumes.iter().flatten();
+        volumes.find(|volume| volume.name == name).unwrap_or_else(|| panic!("no volume {name}"))
+    };
+    open.map(|mount| (mount.mount_path.as_str(), volume(&mount.name))).collect()
+}
+
+#[test]
+fn pods_write_to_their_state_and_to_tmp_alone() {
+    let state: PersistentVolumeClaim = object("PersistentVolumeClaim", "coppice-state");
+    assert_eq!(state.spec.unwrap().access_modes.unwrap(), ["ReadWriteOnce"]);
+    for pod in pods() {
+        let open = writable(&pod, &pod.containers[0]);
+        assert_eq!(open.keys().copied().collect::<Vec<_>>(), ["/state", "/tmp"]);
+        let claim = open["/state"].persistent_volume_claim.as_ref().unwrap();
+        assert_eq!(claim.claim_name, "coppice-state");
+        assert_ne!(claim.read_only, Some(true));
+        assert!(open["/tmp"].empty_dir.is_some());
+        for container in pod.init_containers.iter().flatten() {
+            // It fetches the plan, and never touches what is kept.
+            let open = writable(&pod, container);
+            assert_eq!(open.keys().copied().collect::<Vec<_>>(), ["/plans", "/tmp"]);
+            assert!(open.values().all(|volume| volume.empty_dir.is_some()));
         }
     }
 }
@@ -322,6 +361,36 @@ fn nobody_reaches_a_pod() {
     let selector = policy.pod_selector.unwrap();
     for labels in labels() {
         assert!(selects(&selector, &labels), "{selector:?} is not {labels:?}");
+    }
+}
+
+/// What a rule lets through; a rule or port that says nothing would let everything.
+fn ports(rule: &NetworkPolicyEgressRule) -> Vec<String> {
+    let ports = rule.ports.clone().unwrap_or_default();
+    assert!(!ports.is_empty(), "every port is open: {rule:?}");
+    let named = ports.into_iter().map(|port| {
+        assert!(port.end_port.is_none(), "a range: {port:?}");
+        let Some(IntOrString::Int(number)) = port.port else { panic!("no number: {port:?}") };
+        format!("{} {number}", port.protocol.unwrap_or_default())
+    });
+    named.collect()
+}
+
+#[test]
+fn pods_reach_names_object_stores_and_postgres_alone() {
+    let policy: NetworkPolicy = object("NetworkPolicy", "coppice");
+    let rules = policy.spec.unwrap().egress.unwrap();
+    let open: BTreeSet<String> = rules.iter().flat_map(ports).collect();
+    let known = ["TCP 443", "TCP 53", "TCP 5432", "UDP 53"].map(str::to_owned);
+    assert_eq!(open, BTreeSet::from(known));
+    let asks =
+        |rule: &&NetworkPolicyEgressRule| ports(rule).iter().any(|port| port.ends_with(" 53"));
+    for rule in rules.iter().filter(asks) {
+        // Elsewhere a name can be asked for to carry something out.
+        let [peer] = <[_; 1]>::try_from(rule.to.clone().unwrap()).unwrap();
+        let names = peer.namespace_selector.unwrap().match_labels.unwrap();
+        assert_eq!(names["kubernetes.io/metadata.name"], "kube-system");
+        assert!(peer.ip_block.is_none());
     }
 }
 

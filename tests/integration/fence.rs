@@ -54,6 +54,72 @@ fn a_rehearsal_of_an_environment_never_asks_for_its_credentials() {
     assert_eq!(receipt["predicate"]["environment"], "stage");
 }
 
+/// A bench whose environment `dev` is protected, with plan and jobs in a git tree.
+fn protected() -> Bench {
+    let bench = Bench::new();
+    let every = "rehearse_every: 90d";
+    bench.edit("plans/kansas.yaml", every, &format!("{every}\n      protected: true"));
+    // What is sealed and what runs leave behind is not for git.
+    fs::write(bench.path(".gitignore"), "/.coppice/\n/state/\n").unwrap();
+    bench.git(&["init", "--quiet"]);
+    bench.git(&["add", "."]);
+    bench.git(&["commit", "--quiet", "--message", "plan and jobs"]);
+    bench.seal();
+    bench
+}
+
+#[test]
+fn a_protected_environment_is_recovered_by_what_is_committed_once_it_is_confirmed() {
+    let bench = protected();
+    bench.init();
+    // Off a terminal nobody can be asked; another environment's name confirms nothing.
+    let unsure = ["restore", "plans/kansas.yaml", "--env", "dev", "--reason", "disk lost"];
+    let wrong: [&[&str]; 2] = [&[], &["--confirm", "stage"]];
+    for more in wrong {
+        let refused = bench.json(&[&unsure[..], more].concat()).expect(2).json();
+        assert_eq!(refused["error"]["code"], "usage", "{refused:#}");
+        // Nothing else is lacking.
+        assert_eq!(refused["error"]["hint"], "add --confirm dev", "{refused:#}");
+    }
+    assert_eq!(bench.newest_run(), None);
+    assert!(!bench.canonical().join("processed").exists(), "something was written");
+
+    let receipt = bench.receipt(0, &["restore", "--reason", "disk lost", "--confirm", "dev"]);
+    assert_eq!(receipt["git_commit"], bench.git(&["rev-parse", "HEAD"]), "{receipt:#}");
+    assert_eq!(receipt["reason"], "disk lost");
+}
+
+/// Demands that a protected environment is not recovered while a file is not as committed.
+#[track_caller]
+fn refused_while_changed(file: &str) {
+    let bench = protected();
+    let path = bench.path(file);
+    let committed = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{committed}\n")).unwrap();
+    let args = ["restore", "plans/kansas.yaml", "--env", "dev"];
+    let args = [&args[..], &["--reason", "disk lost", "--confirm", "dev"]].concat();
+    let refused = bench.json(&args).expect(2).json();
+    assert_eq!(refused["error"]["code"], "usage", "{refused:#}");
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("not committed"), "{message}");
+    let folder = file.split('/').next().unwrap();
+    assert!(message.contains(folder), "it does not say where: {message}");
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("commit"), "{refused:#}");
+    assert_eq!(bench.newest_run(), None);
+    // What is only looked at changes nothing, so it may be looked at before it is committed.
+    bench.json(&["restore", "plans/kansas.yaml", "--env", "dev", "--dry-run"]).expect(0);
+}
+
+#[test]
+fn a_plan_that_is_not_committed_changes_no_protected_environment() {
+    refused_while_changed("plans/kansas.yaml");
+}
+
+#[test]
+fn a_job_that_is_not_committed_changes_no_protected_environment() {
+    refused_while_changed("rebuild/postgis/places.sql");
+}
+
 #[test]
 fn a_protected_environment_wants_a_reason() {
     let bench = Bench::new();

@@ -173,6 +173,24 @@ fn a_graph_is_restored_to_a_server_read_there_and_rolled_back() {
     let marker = format!("marker sparql:http://127.0.0.1:{}/update", graphs.port);
     let probes = check["probes"].as_array().unwrap();
     assert!(probes.iter().any(|probe| probe["id"] == marker && probe["ok"] == true), "{check:#}");
+    // Of another query readers get fewer quads, until the former ones are taken back.
+    let query = bench.path("rebuild/graph/kansas.sql");
+    let text = fs::read_to_string(&query).unwrap();
+    fs::write(&query, format!("{}\nWHERE origin = 'ICT'\n", text.trim_end())).unwrap();
+    let fourth = bench.receipt(0, &["rebuild", "--only", "graph/kansas"]);
+    assert_eq!(graph(&fourth)["outcome"], "rebuilt", "{:#}", graph(&fourth));
+    assert_ne!(graph(&fourth)["generation"], graph(&third)["generation"]);
+    assert_eq!(graphs.live_quads(), graph(&fourth)["rows"].as_u64().unwrap());
+    assert!(graphs.live_quads() < rows);
+    let back = bench.receipt(0, &["rollback", "--only", "graph/kansas"]);
+    let line = graph(&back);
+    assert_eq!(
+        (&line["outcome"], &line["live"]),
+        (&"rolled-back".into(), &true.into()),
+        "{line:#}"
+    );
+    assert_eq!(line["generation"], graph(&third)["generation"]);
+    assert_eq!(graphs.live_quads(), rows);
     // Taken out of the plan, it is still what readers get.
     fs::remove_file(bench.path("rebuild/graph/kansas.yaml")).unwrap();
     let drift = bench.json(&["drift", "plans/kansas.yaml", "--env", "dev"]).expect(1).json();

@@ -67,6 +67,10 @@ fn an_approval_a_pause_and_a_skip_reach_the_run_and_its_receipt() {
         assert!(message.contains(why), "{message}");
     }
 
+    let slip = say(&["approve", &run, "cutover/decid"]).expect(2).json();
+    let hint = slip["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("did you mean `cutover/decide`?"), "{hint}");
+
     // Nobody drives the run: what is asked is kept.
     for args in [
         &["pause", &run, "--actor", "lee"][..],
@@ -74,6 +78,10 @@ fn an_approval_a_pause_and_a_skip_reach_the_run_and_its_receipt() {
     ] {
         assert_eq!(say(args).expect(0).json()["state"], "kept");
     }
+    let kept = bench.json(&["status", &run]).expect(0).json();
+    let wait = &kept["waiting"][0];
+    assert_eq!((&wait["for"], &wait["step"]), (&"resume".into(), &"cutover/decide".into()));
+    assert_eq!(wait["unblock"], format!("coppice resume {run}"));
     let resumed = bench.start(&["resume", &run, "--format", "json"]);
     let paused = until(&bench, &run, |status| status["waiting"][0]["for"] == "pause");
     assert!(paused["driven_by"].is_string(), "{paused:#}");
@@ -135,6 +143,20 @@ fn what_failed_is_tried_again_once_it_is_mended() {
 }
 
 #[test]
+fn a_restore_that_can_be_resumed_is_given_up_only_by_those_who_say_so() {
+    let (bench, run) = waiting();
+    let outcome = || bench.json(&["runs"]).expect(0).json()["runs"][0]["outcome"].clone();
+    let refused = bench.json(&["discard", &run]).expect(2).json();
+    let hint = refused["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("coppice resume {run}")), "{hint}");
+    assert_eq!(outcome(), Value::Null, "it was cancelled by the way");
+    let done = bench.json(&["discard", &run, "--give-up"]).expect(0).json();
+    assert_eq!(done["given_up"], true, "{done:#}");
+    assert_eq!(outcome(), "cancelled");
+    bench.json(&["resume", &run]).expect(2);
+}
+
+#[test]
 fn an_approval_of_a_step_that_is_not_there_is_refused_with_the_plan() {
     let bench = Bench::new();
     let plan = bench.path("plans/kansas.yaml");
@@ -146,5 +168,26 @@ fn an_approval_of_a_step_that_is_not_there_is_refused_with_the_plan() {
     let refused = bench.json(&["restore", "plans/kansas.yaml", "--env", "dev"]).expect(2).json();
     let message = refused["error"]["message"].as_str().unwrap();
     assert!(message.contains("no step is called `cutover/decid`"), "{message}");
+    assert_eq!(bench.newest_run(), None);
+}
+
+#[test]
+fn a_slip_on_the_command_line_is_told_with_what_was_meant() {
+    let bench = Bench::new();
+    bench.seal();
+    let rebuild = ["rebuild", "plans/kansas.yaml", "--env", "dev"];
+    let rollback = ["rollback", "plans/kansas.yaml", "--env", "dev", "--take-down"];
+    let cases: [(Vec<&str>, &str); 5] = [
+        ([&rebuild[..], &["--only", "places"]].concat(), "`postgis/places`"),
+        ([&rebuild[..], &["--only", "graph/kansas,tiles/kansas"]].concat(), "repeat --only"),
+        ([&rebuild[..], &["--confirm", "stage"]].concat(), "--confirm"),
+        ([&rollback[..], &["--only", "graph/kansa"]].concat(), "git has it"),
+        (vec!["check", "plans/kansa.yaml", "--env", "dev"], "did you mean `plans/kansas.yaml`?"),
+    ];
+    for (args, meant) in cases {
+        let refused = bench.json(&args).expect(2).json();
+        let hint = refused["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains(meant), "{refused:#}");
+    }
     assert_eq!(bench.newest_run(), None);
 }

@@ -63,6 +63,14 @@ fn killed_at(step: &str, states: &[&str]) {
     let environments = fs::read_dir(bench.path("state/environments")).unwrap();
     caches.extend(environments.map(|entry| entry.unwrap().path().join("cache/staging-left")));
     caches.iter().for_each(|cache| fs::create_dir_all(cache).unwrap());
+    // One word for it, wherever it is shown; and what can be resumed is not cancelled by the way.
+    for look in [&["status", &run][..], &["runs"][..]] {
+        let told = bench.run(look).expect(0).stdout;
+        assert!(told.contains("interrupted") && !told.contains("  running  ("), "{told}");
+    }
+    let refused = bench.json(&["discard", &run]).expect(2).json();
+    let hint = refused["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("coppice resume {run}")), "{hint}");
     let resumed = bench.json(&["resume", &run]).expect(0).json()["predicate"].clone();
     assert_eq!(resumed["outcome"], "recovered", "{resumed:#}");
     assert!(caches.iter().all(|cache| !cache.exists()), "what a killed run left is not cleared");

@@ -1,11 +1,11 @@
 //! What a run would do is told before, and nothing is written for it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, Files, files};
+use crate::bench::{Bench, ERASED, Files, files};
 
 const DEV: [&str; 3] = ["plans/kansas.yaml", "--env", "dev"];
 const COLLECTION: &str = "catalog/ks_airports/2026-02.c4f9633b/stac/collection.json";
@@ -29,6 +29,14 @@ fn amount(changes: &Value, thing: &str, fate: &str) -> u64 {
     found.map_or(0, |one| one["count"].as_u64().unwrap())
 }
 
+/// How many objects would be kept, with their bytes.
+fn kept(totals: &Value) -> (u64, u64) {
+    let all = totals.as_array().unwrap();
+    let kept = all.iter().find(|one| one["thing"] == "object" && one["fate"] == "keep");
+    let kept = kept.unwrap_or_else(|| panic!("no object is kept: {totals:#}"));
+    (kept["count"].as_u64().unwrap(), kept["bytes"].as_u64().unwrap())
+}
+
 fn step<'a>(plan: &'a Value, id: &str) -> &'a Value {
     plan["steps"].as_array().unwrap().iter().find(|step| step["id"] == id).unwrap()
 }
@@ -40,6 +48,10 @@ fn targets(bench: &Bench) -> Files {
 fn first(bench: &Bench, zone: &str) -> PathBuf {
     let folder = bench.canonical().join(zone);
     folder.join(files(&folder).into_keys().next().unwrap())
+}
+
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().len()
 }
 
 #[test]
@@ -54,11 +66,11 @@ fn a_preview_tells_what_a_restore_then_does_and_writes_nothing() {
     assert!(!bench.path("state/scratch").exists());
     assert_eq!(plan["snapshot"], sealed["snapshot"]);
     assert_eq!(plan["diff"], Value::Null);
+    let (objects, bytes) = (sealed["objects"].as_u64().unwrap(), sealed["bytes"].as_u64().unwrap());
     for plan in [&plan, &rehearsal] {
         let totals = &plan["totals"];
         // The withdrawn one is left.
         assert_eq!(amount(totals, "object", "leave"), 1, "{totals}");
-        let objects = sealed["objects"].as_u64().unwrap();
         assert_eq!(amount(totals, "object", "create"), objects - 1, "{totals}");
         assert_eq!(amount(totals, "object", "keep"), 0);
         assert!(amount(totals, "projection", "rebuild") > 5, "{totals}");
@@ -71,6 +83,9 @@ fn a_preview_tells_what_a_restore_then_does_and_writes_nothing() {
     let again = shown(&bench, &["restore", "--dry-run"]);
     let totals = &again["totals"];
     assert_eq!(amount(totals, "object", "create"), 0, "{totals}");
+    // All that was sealed is there, but for what was withdrawn.
+    let there = bytes - size(&bench.path("origin").join(ERASED));
+    assert_eq!(kept(totals), (objects - 1, there), "{totals}");
     assert_eq!(amount(totals, "projection", "rebuild"), 0, "{totals}");
     assert!(amount(totals, "projection", "unchanged") > 5, "{totals}");
     assert_eq!(amount(totals, "generation", "switch"), 0, "{totals}");
@@ -81,9 +96,11 @@ fn a_preview_tells_what_a_restore_then_does_and_writes_nothing() {
     assert!(step(&again, "rebuild/postgis/places")["estimate_seconds"].as_u64().unwrap() > 0);
 
     // What would be replaced, brought back, left for somebody to decide, and rebuilt.
-    fs::write(bench.canonical().join(ARTIFACT), "x").unwrap();
-    fs::remove_file(first(&bench, "raw")).unwrap();
-    fs::write(first(&bench, "work"), "x").unwrap();
+    let changed = [bench.canonical().join(ARTIFACT), first(&bench, "raw"), first(&bench, "work")];
+    let there = there - changed.iter().map(|path| size(path)).sum::<u64>();
+    fs::write(&changed[0], "x").unwrap();
+    fs::remove_file(&changed[1]).unwrap();
+    fs::write(&changed[2], "x").unwrap();
     let sql = bench.path("rebuild/postgis/places.sql");
     let changed = format!("{}\n-- another\n", fs::read_to_string(&sql).unwrap());
     fs::write(&sql, changed).unwrap();
@@ -97,6 +114,8 @@ fn a_preview_tells_what_a_restore_then_does_and_writes_nothing() {
     assert_eq!(amount(totals, "object", "replace"), 1, "{totals}");
     assert_eq!(amount(totals, "object", "create"), 1, "{totals}");
     assert_eq!(amount(totals, "object", "conflict"), 1, "{totals}");
+    assert_eq!(kept(totals), (objects - 4, there), "what nobody changed is kept: {totals}");
+    assert_eq!(kept(&replace["totals"]), (objects - 4, there));
     assert_eq!(amount(&replace["totals"], "object", "replace"), 2);
     assert_eq!(damaged["diff"]["same"], false);
     let changes = damaged["diff"]["changes"].as_array().unwrap();

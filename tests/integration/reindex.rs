@@ -6,6 +6,8 @@ use std::fs;
 use serde_json::Value;
 
 use crate::bench::Bench;
+use crate::cutover::pointer;
+use crate::drift::on_a_server;
 
 const PLAN: [&str; 3] = ["plans/kansas.yaml", "--env", "dev"];
 
@@ -227,18 +229,33 @@ fn what_was_first_live_with_what_goes_back_is_taken_down_and_can_come_again() {
 
 #[test]
 fn a_job_is_taken_out_of_service_before_it_leaves_the_plan_and_can_come_back() {
-    let (bench, _) = restored();
+    let (bench, server) = on_a_server();
+    bench.seal();
+    bench.init();
+    bench.receipt(0, &["restore"]);
+    // What readers get: of the files by the pointer, of the tables by a view.
+    let read = || {
+        let there =
+            server.sql("gis", "SELECT to_regclass('kansas_restricted.earthquakes') IS NOT NULL");
+        (!pointer(&bench)["generations"]["search/kansas"].is_null(), there == "t")
+    };
+    assert_eq!(read(), (true, true));
     let needed = ["rollback", "--only", "postgis/places", "--take-down"];
     let needed = bench.run(&[&needed[..1], &PLAN, &needed[1..]].concat()).expect(1);
     let needed = format!("{}{}", needed.stdout, needed.stderr).replace('\n', " ");
-    assert!(needed.contains("tiles/kansas is live and made of it"), "{needed}");
+    assert!(
+        needed.contains("is made of it, or refers to it: ") && needed.contains("tiles/kansas"),
+        "{needed}"
+    );
     let down =
         ["rollback", "--only", "search/kansas", "--only", "postgis/earthquakes", "--take-down"];
     let dry = bench.run(&[&down[..1], &PLAN, &down[1..], &["--dry-run"]].concat()).expect(0).stdout;
     assert!(dry.contains("search/kansas") && dry.contains("is taken down"), "{dry}");
+    assert_eq!(read(), (true, true), "a dry run took something down");
     let receipt = bench.receipt(0, &down);
     assert_eq!(receipt["outcome"], "recovered", "{receipt:#}");
     // It is not there for readers; what is in the plan is told to be gone.
+    assert_eq!(read(), (false, false));
     let drift = bench.json(&[&["drift"], &PLAN[..]].concat()).expect(1).json();
     let gone = drift["jobs"].as_array().unwrap().iter().filter(|job| job["live"].is_null());
     assert_eq!(gone.count(), 2, "{drift:#}");
@@ -252,6 +269,8 @@ fn a_job_is_taken_out_of_service_before_it_leaves_the_plan_and_can_come_back() {
     fs::write(&file, text).unwrap();
     let back = bench.receipt(0, &["rollback", "--only", "search/kansas"]);
     assert_eq!(back["projections"][0]["live"], true, "{back:#}");
+    assert_eq!(read(), (true, false), "one job was asked for");
     bench.receipt(0, &["rebuild"]);
+    assert_eq!(read(), (true, true));
     bench.json(&[&["drift"], &PLAN[..]].concat()).expect(0);
 }

@@ -1,11 +1,15 @@
 //! Rehearsals under a scheduler: no overlap, one line, files for monitoring, a history.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Child;
+use std::thread::sleep;
+use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, copy};
 use crate::incident::until;
 use crate::interrupted::{until_it_happens, wait_for};
 use crate::validators::check;
@@ -85,6 +89,124 @@ fn a_partial_rehearsal_is_told_with_what_failed_and_when_it_was_last_good() {
     assert!(text.contains("Time per step, rehearsal of dev"), "{text}");
 }
 
+#[test]
+fn an_objective_that_is_missed_is_told_and_what_failed_counts_for_more() {
+    let bench = Bench::new();
+    bench.edit("plans/kansas.yaml", "rpo: 24h", "rpo: 1s");
+    bench.seal();
+    sleep(Duration::from_secs(2));
+    let args = with_files(&bench);
+    let late = run(&bench, &args, 3);
+    assert_eq!(late.stderr, "");
+    let line = late.stdout.trim_end();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.starts_with("coppice: recovered too late: rehearsal of dev in "), "{line}");
+    assert!(line.contains(" of 1 s; 15 of 15 projections live; "), "{line}");
+    let missed = told(&bench);
+    let samples = &missed["samples"];
+    assert_eq!(samples["coppice_last_run_exit_code"], 3.0, "{missed:#}");
+    assert_eq!(samples["coppice_objectives_met"], 0.0, "{missed:#}");
+    assert_eq!(samples["coppice_rpo_target_seconds"], 1.0);
+    assert!(samples["coppice_rpo_actual_seconds"].as_f64().unwrap() > 2.0, "{missed:#}");
+    // All was recovered nevertheless.
+    assert_eq!(samples["coppice_run_outcome recovered"], 1.0, "{missed:#}");
+    assert_eq!(samples["coppice_projection_proven postgis/places"], 1.0);
+
+    bench.edit("rebuild/postgis/places.sql", "SELECT", "SELECT 1 / 0 AS zero,");
+    let failed = run(&bench, &args, 1).stdout;
+    assert!(failed.starts_with("coppice: partial: rehearsal of dev in "), "{failed}");
+    let both = told(&bench);
+    assert_eq!(both["samples"]["coppice_last_run_exit_code"], 1.0, "{both:#}");
+    assert_eq!(both["samples"]["coppice_objectives_met"], 0.0, "{both:#}");
+}
+
+/// The runs that `history` lists, the newest first.
+fn in_history(bench: &Bench, more: &[&str]) -> Vec<String> {
+    let listed = bench.json(&[&["history"], more].concat()).expect(0).json();
+    let runs = listed["runs"].as_array().unwrap().iter();
+    let text = |of: &Value| of.as_str().unwrap().to_owned();
+    runs.map(|run| format!("{} of {}", text(&run["mode"]), text(&run["environment"]))).collect()
+}
+
+#[test]
+fn restores_and_rebuilds_have_a_history_too_and_it_is_told_in_part() {
+    let bench = Bench::new();
+    bench.seal();
+    copy(&bench.backup(), &bench.path(".coppice/stage/backup"));
+    bench.init();
+    bench.run(&REHEARSE).expect(0);
+    bench.run(&["rehearse", "plans/kansas.yaml", "--env", "stage"]).expect(0);
+    bench.receipt(0, &["restore"]);
+    bench.receipt(0, &["rebuild"]);
+    let (restore, rehearse) = ("restore of dev", "rehearse of dev");
+    let (rebuild, of_stage) = ("rebuild of dev", "rehearse of stage");
+    let cases: [(&[&str], &[&str]); 10] = [
+        // Rebuilds are everyday work, and only told when they are asked for.
+        (&[], &[restore, of_stage, rehearse]),
+        (&["--mode", "restore"], &[restore]),
+        (&["--mode", "rebuild"], &[rebuild]),
+        (&["--mode", "rehearse"], &[of_stage, rehearse]),
+        (&["--mode", "rollback"], &[]),
+        (&["--env", "dev"], &[restore, rehearse]),
+        (&["--env", "stage"], &[of_stage]),
+        (&["--env", "dev", "--mode", "rehearse"], &[rehearse]),
+        (&["--env", "stage", "--mode", "restore"], &[]),
+        (&["--limit", "2"], &[restore, of_stage]),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(in_history(&bench, more), expected, "{more:?}");
+    }
+    let text = bench.run(&["history", "--env", "dev"]).expect(0).stdout;
+    assert!(text.contains("recovered: restore of dev"), "{text}");
+    assert!(text.contains("Time per step, restore of dev"), "{text}");
+    assert!(!text.contains("stage") && !text.contains("rebuild of dev"), "{text}");
+    let text = bench.run(&["history", "--mode", "rebuild"]).expect(0).stdout;
+    assert!(text.contains("recovered: rebuild of dev"), "{text}");
+    assert!(text.contains("Time per step, rebuild of dev"), "{text}");
+    let none = bench.run(&["history", "--mode", "rollback"]).expect(0).stdout;
+    assert!(none.starts_with("no such runs yet"), "{none}");
+}
+
+/// What a command says to somebody whose clock shows the time of a zone.
+fn read_in(bench: &Bench, zone: &str, args: &[&str]) -> String {
+    let env = BTreeMap::from([("TZ".to_owned(), zone.to_owned())]);
+    bench.run_with(&env, args).expect(0).stdout
+}
+
+#[test]
+fn times_are_utc_and_the_readers_clock_stands_beside_them() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    bench.receipt(0, &["restore"]);
+    let documented = read_in(&bench, "UTC", &["runs", "--format", "json"]);
+    let listed: Value = serde_json::from_str(&documented).unwrap();
+    let started = listed["runs"][0]["started_at"].as_str().unwrap();
+    let started: DateTime<Utc> = started.parse().unwrap();
+    let utc = started.format("%Y-%m-%d %H:%M:%SZ").to_string();
+    let told = "recovered: restore of dev\n";
+
+    let runs = read_in(&bench, "America/Chicago", &["runs"]);
+    // In summer one hour less.
+    let hours = if runs.contains("-05:00") { 5 } else { 6 };
+    let local = (started - TimeDelta::hours(hours)).format("%H:%M");
+    assert!(runs.starts_with(&format!("{utc} ({local} -0{hours}:00)  {told}")), "{runs}");
+    let runs = read_in(&bench, "UTC", &["runs"]);
+    assert!(runs.starts_with(&format!("{utc}  {told}")), "{runs}");
+
+    // A table has no room for two times in a line: it says so once, below.
+    let generations = ["generations", "plans/kansas.yaml", "--env", "dev"];
+    let there = read_in(&bench, "America/Chicago", &generations);
+    let here = read_in(&bench, "UTC", &generations);
+    assert!(here.contains("  built 20"), "{here}");
+    assert!(!here.contains("clock"), "{here}");
+    let clock = format!("times are UTC; the clock here is -0{hours}:00\n");
+    assert_eq!(there, format!("{here}{clock}"));
+    // What programs read is the same everywhere.
+    let of_programs = read_in(&bench, "America/Chicago", &["runs", "--format", "json"]);
+    assert_eq!(of_programs, documented);
+}
+
 /// Waits until a rehearsal holds its lock.
 fn wait_for_lock(bench: &Bench, child: &mut Child) {
     loop {
@@ -94,7 +216,7 @@ fn wait_for_lock(bench: &Bench, child: &mut Child) {
             return;
         }
         assert!(child.try_wait().unwrap().is_none(), "it ended before it held the lock");
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        sleep(Duration::from_millis(2));
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Child;
 
-use crate::bench::{Bench, Seen};
+use crate::bench::{Bench, Ended, Seen, repository};
 use crate::incident::until;
 use crate::interrupted::wait_for;
 
@@ -28,12 +28,13 @@ impl<'a> Session<'a> {
     }
 
     /// A command that cron runs: what it would mail.
-    fn cron(&mut self, code: i32, args: &[&str]) {
+    fn cron(&mut self, code: i32, args: &[&str]) -> Ended {
         let ended = self.bench.run(args).expect(code);
         for line in ended.stderr.lines().chain(ended.stdout.lines()) {
             assert!(!line.contains(['\u{1b}', '\r']), "not for a log: {line:?}");
         }
         self.keep(args, code, ended.stderr.lines().chain(ended.stdout.lines()));
+        ended
     }
 
     /// A command on a terminal; the lines of steps come in any order and are left out.
@@ -159,6 +160,16 @@ fn close(bench: &Bench) {
     }
 }
 
+/// What `docs/setup.md` has people type from a step on, with the names that it gives for a try.
+fn set_up(step: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository().join("docs/setup.md")).unwrap();
+    let (_, text) = text.split_once(step).unwrap();
+    let text = text.replace("\\\n", " ").replace("s3://kfm-stage-backup", ".coppice/dev/backup");
+    let text =
+        text.replace("s3://kfm-stage", "fixtures/kansas").replace("--env stage", "--env dev");
+    text.lines().filter_map(|line| line.strip_prefix("coppice ")).map(str::to_owned).collect()
+}
+
 /// The run that has begun, once nothing but an approval keeps it.
 fn waiting_run(bench: &Bench) -> String {
     assert!(wait_for(bench, "cutover/decide", &["pending"]), "no run began");
@@ -168,6 +179,35 @@ fn waiting_run(bench: &Bench) -> String {
         status["waiting"][0]["for"] == "approval" && steps.all(|step| step["state"] != "running")
     });
     run
+}
+
+#[test]
+fn a_first_set_up() {
+    let bench = Bench::new();
+    about(&bench, &FEW);
+    fs::rename(bench.path("origin"), bench.path("fixtures/kansas")).unwrap();
+    let mut session = Session::new(&bench);
+    let mut rehearsed = false;
+    for line in set_up("\n## 3. ") {
+        let args: Vec<_> = line.split_whitespace().collect();
+        if args.contains(&"mermaid") {
+            // A drawing of the graph that was printed just before.
+            let seen = bench.on_terminal(&[], &args);
+            assert_eq!((seen.exit, seen.screen[0].as_str()), (0, "flowchart LR"));
+            continue;
+        }
+        rehearsed |= args[0] == "rehearse";
+        // As it says there: not ready, by the rehearsal alone.
+        session.typed(i32::from(args[0] == "check" && !rehearsed), &args, &[]);
+        close(&bench);
+    }
+    assert!(rehearsed && session.text.matches("\n$ coppice check ").count() == 2);
+    assert_eq!(session.text.matches("\nFAIL").count(), 1, "{}", session.text);
+    session.on("a schedule");
+    let snapshot = ["snapshot", "--from", "fixtures/kansas", "--to", ".coppice/dev/backup"];
+    session.cron(0, &[&snapshot[..], &["--quiet", "--plan"], &PLAN].concat());
+    session.cron(0, &[&["rehearse"], &PLAN[..], &["--quiet", "--textfile", "dr.prom"]].concat());
+    session.hold("a_first_set_up");
 }
 
 #[test]
@@ -218,6 +258,46 @@ fn a_reindex_after_a_migration() {
     session.typed(0, &[&["generations"], &PLAN[..]].concat(), &[]);
     session.typed(0, &[&["rollback"], &PLAN[..], &["--only", "tiles/kansas"]].concat(), &[]);
     session.hold("a_reindex_after_a_migration");
+}
+
+#[test]
+fn a_projection_is_taken_out_of_service() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    bench.receipt(0, &["restore"]);
+    let back = [&["rollback"], &PLAN[..], &["--only", "search/kansas"]].concat();
+    let down = [&back[..], &["--take-down", "--reason", "replaced by search/v2"]].concat();
+    let drift = [&["drift"], &PLAN[..]].concat();
+    let mut session = Session::new(&bench);
+    session.foreseen(0, &[&down[..], &["--dry-run"]].concat());
+    session.typed(0, &down, &[]);
+    session.typed(1, &drift, &[]);
+    session.typed(0, &back, &[]);
+    session.typed(0, &drift, &[]);
+    session.hold("a_projection_is_taken_out_of_service");
+}
+
+#[test]
+fn a_quiet_recovery_says_one_line() {
+    let bench = Bench::new();
+    about(&bench, &FEW);
+    bench.seal();
+    bench.init();
+    let why = ["--quiet", "--reason", "bucket lost"];
+    let mut session = Session::new(&bench);
+    let restored = session.cron(0, &[&["restore"], &PLAN[..], &why].concat());
+    migrate(&bench);
+    let why = ["--since-plan", "--quiet", "--reason", "the places are sorted"];
+    let rebuild = [&["rebuild"], &PLAN[..], &why].concat();
+    let rebuilt = session.cron(0, &rebuild);
+    session.cron(0, &rebuild);
+    session.hold("a_quiet_recovery_says_one_line");
+    for (ended, start) in [(&restored, "restore of dev"), (&rebuilt, "rebuild of dev")] {
+        assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+        assert!(ended.stdout.starts_with(&format!("coppice: recovered: {start} in ")));
+        assert_eq!(ended.stderr, "", "progress");
+    }
 }
 
 #[test]

@@ -218,3 +218,22 @@ fn zones_may_live_in_stores_of_their_own() {
     // Without its zones the store is not whole.
     bench.json(&against).expect(1);
 }
+
+#[test]
+fn a_snapshot_says_where_it_went_and_a_torn_url_is_no_folder() {
+    let bench = Bench::new();
+    let seal = |to: &str| bench.run(&["snapshot", "--from", "origin", "--to", to]);
+    let refused = seal("s3:/kfm").expect(2);
+    assert!(refused.stderr.contains("s3://kfm"), "{}", refused.stderr);
+    assert!(!bench.path("s3:").exists());
+    let (first, again) = (seal(BACKUP).expect(0).stdout, seal(BACKUP).expect(0).stdout);
+    let made = "a new backup store was made";
+    assert!(first.contains(made) && !again.contains(made), "{first}\n{again}");
+    let place = bench.backup().canonicalize().unwrap().display().to_string();
+    assert!(first.contains(&place) && again.contains(&place), "{first}\n{again}");
+    let sealed = bench.seal();
+    assert_eq!((&sealed["to"], &sealed["new_store"]), (&json!(place), &json!(false)));
+    let quiet = ["snapshot", "--from", "origin", "--to", "bakcup", "--quiet"];
+    let line = bench.run(&quiet).expect(0).stdout;
+    assert!(line.contains("; new backup store ") && line.trim_end().lines().count() == 1, "{line}");
+}

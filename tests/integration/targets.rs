@@ -2,10 +2,18 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::bench::{Bench, ERASED, erased, files, find, found, python};
+use crate::bench::{Bench, ERASED, erased, files, find, find_all, found, python};
+
+/// An object in a place that may change.
+const DRAFT: &str = "work/ks_populated_places/entwürfe und notes/Ortsnamen 2026 + alt.csv";
+/// An object that is written once.
+const SOURCE: &str = "raw/ks_airports/20260210T060600Z/artifacts/ks_airports.geojson";
 
 fn restored() -> (Bench, Value) {
     let bench = Bench::new();
@@ -192,26 +200,83 @@ fn an_altered_artifact_in_place_stops_a_rebuild_of_what_reads_it() {
     assert_eq!(blocked, ["graph/kansas", "postgis/places", "search/kansas", "tiles/kansas"]);
 }
 
+/// Puts other content under a key of the target.
+fn put(bench: &Bench, key: &str, content: &str) -> PathBuf {
+    let there = bench.canonical().join(key);
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    fs::write(&there, content).unwrap();
+    there
+}
+
 #[test]
 fn other_content_in_a_place_that_may_change_stops_a_restore_before_it_writes() {
     let bench = Bench::new();
     bench.seal();
     bench.init();
-    let draft = "work/ks_populated_places/entwürfe und notes/Ortsnamen 2026 + alt.csv";
-    let there = bench.canonical().join(draft);
-    fs::create_dir_all(there.parent().unwrap()).unwrap();
-    fs::write(&there, b"newer than the snapshot").unwrap();
+    let there = put(&bench, DRAFT, "newer than the snapshot");
     let restore = ["restore", "plans/kansas.yaml", "--env", "dev"];
     let refused = bench.json(&restore).expect(1).json();
     assert!(refused["error"]["hint"].as_str().unwrap().contains("--existing"), "{refused:#}");
     assert!(!bench.canonical().join("processed").exists(), "something was written");
 
     bench.receipt(0, &["restore", "--existing", "replace"]);
-    let sealed = fs::read(bench.path("origin").join(draft)).unwrap();
+    let sealed = fs::read(bench.path("origin").join(DRAFT)).unwrap();
     assert_eq!(fs::read(&there).unwrap(), sealed);
     let mut aside = Vec::new();
     find(&bench.canonical().join(".coppice/displaced"), "Ortsnamen 2026 + alt.csv", &mut aside);
     assert_eq!(aside.len(), 1, "the former content was not copied aside");
+}
+
+#[test]
+fn other_content_stays_where_it_is_to_be_kept_and_only_in_a_place_that_may_change() {
+    let bench = Bench::new();
+    bench.seal();
+    bench.init();
+    let newer = "newer than the snapshot";
+    let draft = put(&bench, DRAFT, newer);
+    let source = put(&bench, SOURCE, "rotten");
+    let restore = ["restore", "plans/kansas.yaml", "--env", "dev", "--existing", "keep"];
+    let ended = bench.json(&restore);
+    let predicate = ended.json()["predicate"].clone();
+    assert_eq!(fs::read_to_string(&draft).unwrap(), newer);
+    let sealed = fs::read(bench.path("origin").join(SOURCE)).unwrap();
+    assert_eq!(fs::read(&source).unwrap(), sealed, "what is written once was kept as it was");
+    // Only that was put aside.
+    let aside = find_all(&bench.canonical().join(".coppice/displaced"));
+    let of_source = |path: &PathBuf| path.ends_with(SOURCE);
+    assert!(aside.len() == 1 && aside.iter().all(of_source), "{aside:?}");
+    let restored = &predicate["restored"];
+    assert_eq!(restored["kept"], 1, "{restored:#}");
+    assert_eq!(restored["displaced"], 1, "{restored:#}");
+    // It is as somebody wanted it, so nothing is lacking.
+    assert_eq!(predicate["outcome"], "recovered", "{predicate:#}");
+    ended.expect(0);
+}
+
+#[test]
+fn what_was_lost_is_counted_from_the_incident_and_not_from_the_run() {
+    let bench = Bench::new();
+    bench.edit("plans/kansas.yaml", "rpo: 24h", "rpo: 1s");
+    let time = |of: &Value| of.as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    let incident = time(&bench.seal()["as_of"]) + TimeDelta::seconds(1);
+    bench.init();
+    // The run starts when more would be lost than is allowed.
+    sleep(Duration::from_secs(2));
+    let given = bench.receipt(0, &["restore", "--incident-at", &incident.to_rfc3339()]);
+    let of = &given["objectives"];
+    assert_eq!((&of["incident_source"], time(&of["incident_at"])), (&"given".into(), incident));
+    assert_eq!(of["rpo_actual_seconds"], 1, "{of:#}");
+    assert_eq!(of["met"], true, "{of:#}");
+    // Readers went without since the incident; the promise of a recovery counts from its start.
+    let (since, rto) = (&of["since_incident_seconds"], &of["rto_actual_seconds"]);
+    assert!(since.as_u64().unwrap() > rto.as_u64().unwrap(), "{of:#}");
+
+    let unsaid = bench.receipt(3, &["restore"]);
+    let of = &unsaid["objectives"];
+    let at = (&of["incident_source"], &of["incident_at"]);
+    assert_eq!(at, (&"run-start".into(), &unsaid["started_at"]), "{of:#}");
+    assert!(of["rpo_actual_seconds"].as_u64().unwrap() > 2, "{of:#}");
+    assert_eq!(of["met"], false);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, ERASED};
 
 const AIRPORTS: &str = "processed/ks_airports/2026-02.c4f9633b/artifacts/ks_airports.geojson";
 const EDGES: &str =
@@ -316,4 +316,26 @@ fn a_rollback_puts_nothing_live_that_was_withdrawn_or_restricted_since() {
         assert!(message.contains("tiles/kansas may not go live again"), "{message}");
         assert_eq!(pointers(), before, "something went live");
     }
+}
+
+#[test]
+fn what_was_erased_and_is_gone_is_as_it_should_be_when_a_snapshot_is_sealed() {
+    let bench = bench(&[erase(ERASED), erase(AIRPORTS)]);
+    for key in [ERASED, AIRPORTS] {
+        fs::remove_file(bench.path("origin").join(key)).unwrap();
+    }
+    let expected = [withdrawn("warns", AIRPORTS), withdrawn("warns", ERASED)];
+    // The first time the former snapshot still has them, then only documents name them.
+    for _ in 0..2 {
+        let sealed = bench.seal();
+        assert_eq!((&sealed["state"], &sealed["objects"]), (&"clean".into(), &220.into()));
+        assert_eq!(findings(&sealed), expected, "{sealed:#}");
+    }
+    bench.receipt(0, &["restore"]);
+    // Nobody knows of it without its line.
+    write(&bench, &[erase(AIRPORTS)]);
+    let sealed = bench.try_to_seal().expect(1).json();
+    let missing = ("missing".to_owned(), "blocks".to_owned(), ERASED.to_owned());
+    assert!(findings(&sealed).contains(&missing), "{sealed:#}");
+    assert!(findings(&sealed).contains(&withdrawn("warns", AIRPORTS)), "{sealed:#}");
 }

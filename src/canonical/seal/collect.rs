@@ -7,6 +7,7 @@ use crate::canonical::backup::{BackupError, BackupStore};
 use crate::canonical::layout::{is_mutable, part_of};
 use crate::canonical::manifest::{ShardRef, State};
 use crate::canonical::shard::{Entry, LONGEST};
+use crate::canonical::{Withdrawals, withdrawals};
 use crate::model::{Finding, FindingKind, Zone};
 
 /// What a walk has come to so far.
@@ -93,9 +94,13 @@ impl Collector {
         if self.findings.blocks() { State::Suspect } else { State::Clean }
     }
 
-    /// Names what the former snapshot had and the walk did not meet, where that may not be.
-    pub(super) fn gone(&mut self, entries: &[Entry]) {
+    /// Names what the former snapshot had and the walk did not meet, where that may not be. What
+    /// was erased on purpose only warns.
+    pub(super) fn gone(&mut self, entries: &[Entry], erased: &Withdrawals) {
         let gone = entries.iter().filter(|entry| !is_mutable(&entry.key)).map(|entry| {
+            if erased.erases(&entry.key) {
+                return withdrawals::gone(&entry.key, entry.dataset_version_id.as_ref(), true);
+            }
             let hint = "it was in the former clean snapshot; restore it from there, or find out \
                         who took it away";
             Finding::blocking(FindingKind::Missing, hint)

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::canonical::Withdrawals;
 use crate::canonical::manifest::State;
 use crate::digest::Digest;
 use crate::model::{DatasetVersionId, Finding, PolicyLabel};
@@ -19,6 +20,8 @@ pub(crate) struct SealOptions {
     pub(crate) labels: BTreeMap<(String, DatasetVersionId), PolicyLabel>,
     /// What was found of the ledger before the walk.
     pub(crate) known_findings: Vec<Finding>,
+    /// What was withdrawn: that it is gone is as it should be.
+    pub(crate) withdrawals: Withdrawals,
     /// Whether the catalogs are held against the bytes that were sealed.
     pub(crate) catalogs: bool,
     /// How many objects are read at once.
@@ -34,6 +37,7 @@ impl Default for SealOptions {
             plan_files: Vec::new(),
             labels: BTreeMap::new(),
             known_findings: Vec::new(),
+            withdrawals: Withdrawals::default(),
             catalogs: false,
             at_once: 16,
             memory: 128 * 1024 * 1024,

@@ -81,10 +81,13 @@ async fn seal_announced(
     if options.catalogs {
         let shards = &collected.shards;
         let catalogs = Catalogs { stores: from, backup: to, shards, meant: &|_| true };
-        let known = findings.kept().to_vec();
+        // What was erased is no reason to leave out the rest of its acquisition.
+        let known = findings.kept().iter().filter(|one| one.kind != FindingKind::Withdrawn);
+        let known: Vec<Finding> = known.cloned().collect();
         catalogs.findings(&known, &mut findings).await?;
     }
     findings.extend(options.known_findings);
+    let known_findings = options.withdrawals.explained(findings.finish());
     let manifest = Manifest {
         version: manifest::VERSION,
         state,
@@ -92,7 +95,7 @@ async fn seal_announced(
         sealed_at: Utc::now(),
         source,
         ledger_head: ledger.head,
-        known_findings: findings.finish(),
+        known_findings,
         all_findings: None,
         shards: std::mem::take(&mut collected.shards),
         plan_files: plan_files(to, options.plan_files).await?,
@@ -174,7 +177,7 @@ impl Sealer<'_> {
                     into.add(*entry, former.as_deref(), written).await?;
                 }
                 Done::Found(finding) => into.findings.push(finding),
-                Done::Gone(entries) => into.gone(&entries),
+                Done::Gone(entries) => into.gone(&entries, &self.options.withdrawals),
                 Done::LeftOut => {}
             }
         }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::WithdrawalError;
 use super::list::{self, Meaning};
@@ -193,6 +193,27 @@ impl Withdrawals {
             _ => false,
         }
     }
+
+    /// Says of all findings that come to it that something withdrawn is not there, of each thing
+    /// once; it is as it should be, so that only warns.
+    pub(crate) fn explained(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        let mut told = BTreeSet::new();
+        let said = findings.into_iter().filter_map(|finding| {
+            let finding = if self.explains(&finding) { as_gone(finding)? } else { finding };
+            let is_new = finding.kind != FindingKind::Withdrawn || told.insert(finding.key.clone());
+            is_new.then_some(finding)
+        });
+        said.collect()
+    }
+}
+
+/// What a finding that withdrawals explain comes to.
+fn as_gone(finding: Finding) -> Option<Finding> {
+    let key = match finding.kind {
+        FindingKind::DanglingLink => finding.expected,
+        _ => finding.key,
+    }?;
+    Some(gone(&key, version_in(&key).as_ref(), true))
 }
 
 /// Whether jobs read what has this key: artifacts and catalogs.
@@ -340,6 +361,22 @@ mod tests {
         assert!(!all.explains(&link.clone().differs(PARQUET, "nothing")));
         assert!(!all.explains(&Finding::blocking(FindingKind::Altered, "h").at(CSV)));
         assert_eq!(all.erased_below("processed/d/").collect::<Vec<_>>(), [CSV]);
+    }
+
+    #[test]
+    fn what_withdrawals_explain_is_told_once_and_warns() {
+        let all = list(&[line(&format!(r#""action":"erase","key":"{CSV}""#))]).unwrap();
+        let missing = |key: &str| Finding::blocking(FindingKind::Missing, "h").at(key);
+        let link = Finding::blocking(FindingKind::DanglingLink, "h").at("catalog/x");
+        let found = vec![
+            missing(PARQUET),
+            link.differs(CSV, "nothing"),
+            missing(CSV),
+            gone(CSV, Some(&version()), true),
+        ];
+        let said = all.explained(found);
+        assert_eq!(said, [missing(PARQUET), gone(CSV, Some(&version()), true)]);
+        assert!(said[0].blocks() && !said[1].blocks());
     }
 
     proptest! {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
+
 use super::*;
 use crate::engine::samples::graph;
 use crate::engine::{resume, run};
 use crate::journal::faults::{Dies, FaultyJournal};
-use crate::journal::{AskKind, NewRequest, RunPhase, StepPhase, load, waits};
+use crate::journal::{AskKind, Event, EventKind, NewRequest, RunPhase, StepPhase, load, waits};
 use crate::model::{Actor, ApprovedBy, Outcome};
 use crate::plan::RecoveryGraph;
 
@@ -158,6 +160,27 @@ async fn a_step_that_waits_for_its_next_try_is_tried_at_once() {
     assert_eq!(ask(journal, run, asked(AskKind::Retry, Some("slow"), "lee")).await, None);
     let state = going.ends.await.unwrap().unwrap();
     assert_eq!(state.phase, RunPhase::Finished(Outcome::Recovered));
+}
+
+/// Nobody asks for anything here: who looks from outside sees whom the run waits for.
+#[tokio::test]
+async fn whom_a_step_waits_for_is_seen_from_outside_until_they_are_gone() {
+    let toy = Toy::that(&[("slow", Does::Wait)]);
+    let going = going(graph(&[("slow", 1, &[])]), toy, &[]).await;
+    let (journal, run) = (&going.journal, going.run);
+    let waiting = until(journal, run, |state| !waits(state).is_empty()).await;
+    let wait = waits(&waiting).remove(0);
+    assert_eq!((wait.kind, wait.what.ends_with(": pid 7")), ("readers", true), "{wait:?}");
+    assert_eq!(wait.unblock, "SELECT pg_terminate_backend(7)");
+    going.toy.gone.cancel();
+    let over = until(journal, run, |state| waits(state).is_empty()).await;
+    assert_eq!(phase(&over, "slow"), StepPhase::Running);
+    going.toy.end.cancel();
+    let state = going.ends.await.unwrap().unwrap();
+    assert_eq!(state.phase, RunPhase::Finished(Outcome::Recovered));
+    let events: Vec<Event> = journal.replay(run).try_collect().await.unwrap();
+    let told = |event: &&Event| matches!(event.kind, EventKind::ReadersAwaited { .. });
+    assert_eq!(events.iter().filter(told).count(), 1, "once, and not at each look");
 }
 
 #[tokio::test]

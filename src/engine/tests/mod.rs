@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Action, Bind, Engine, StepContext};
 use crate::journal::{Holder, Journal, Lease, RunState, SqliteJournal, samples};
-use crate::model::{Board, Code, Failure, Output, RunId};
+use crate::model::{Board, Code, Failure, Holdup, Output, RunId};
 use crate::plan::StepSpec;
 
 /// What a step of the toy does.
@@ -28,6 +28,8 @@ enum Does {
     Panic,
     /// Goes on until it is asked to stop.
     Hang,
+    /// Waits for a reader until he is gone, and then for the end of the test.
+    Wait,
 }
 
 /// Steps succeed unless told otherwise, and say what they were given.
@@ -36,11 +38,14 @@ struct Toy {
     does: BTreeMap<&'static str, Does>,
     /// Which shards were executed, in order.
     log: Mutex<Vec<(String, u32)>>,
+    /// Whether the reader is gone, and whether the step may end.
+    gone: CancellationToken,
+    end: CancellationToken,
 }
 
 impl Toy {
     fn that(does: &[(&'static str, Does)]) -> Arc<Self> {
-        Arc::new(Self { does: does.iter().copied().collect(), log: Mutex::default() })
+        Arc::new(Self { does: does.iter().copied().collect(), ..Self::default() })
     }
 
     fn executed(&self) -> Vec<(String, u32)> {
@@ -82,6 +87,13 @@ impl Action for Toy {
             Some(Does::Hang) => {
                 cx.cancel.cancelled().await;
                 return Err(Failure::cancelled());
+            }
+            Some(Does::Wait) => {
+                let unblock = "SELECT pg_terminate_backend(7)".to_owned();
+                cx.meter.waits_for(Some(Holdup { by: "pid 7".to_owned(), unblock }));
+                self.gone.cancelled().await;
+                cx.meter.waits_for(None);
+                self.end.cancelled().await;
             }
             _ => {}
         }

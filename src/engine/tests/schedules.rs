@@ -146,11 +146,15 @@ impl Simulation {
 
 fn end_of_shard(step: crate::model::StepId, shard: u32, chance: &mut Chance) -> EventKind {
     let failure = Failure::permanent(Code::StepFailed, "by chance");
-    match chance.pick(6) {
+    match chance.pick(7) {
         0 => EventKind::ShardFailed { step, shard, failure, retry_in: None },
         1 => {
             let retry_in = Some(Duration::from_secs(1));
             EventKind::ShardFailed { step, shard, failure, retry_in }
+        }
+        2 => {
+            let readers = Holdup { by: "pid 7".into(), unblock: "they end".into() };
+            EventKind::ReadersAwaited { step, readers }
         }
         _ => EventKind::ShardSucceeded { step, shard, output: Output::default() },
     }

@@ -10,8 +10,9 @@ use crate::journal::JournalError;
 use crate::journal::values::failed;
 use crate::postgres::connect_options;
 
-/// How long a server may be away before a command, or a run, gives up. Shorter than a lease, so
-/// that a run that gives up still held its own.
+/// How long a server may be away before a command, or a run, gives up; a try that began before may
+/// take longer by what one may take. A lease that ends meanwhile is not waited for: whoever renews
+/// it gives up with its end.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The same when the journal is opened: nothing is lost yet.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sinks::is_identifier;
+use super::{known_or, name_a_table};
 use crate::model::{ForeignKey, JobId, Sink, TableSink};
 use crate::plan::Problem;
-use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
 
 /// PostgreSQL cuts longer names without a word.
@@ -45,7 +45,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let hint: String = hint.into();
         let path = format!("spec/sink/postgis/{path}");
         self.problems.push(self.job.source.problem(&path, message).hint(hint));
     }
@@ -54,14 +55,16 @@ impl Check<'_> {
         for (role, privileges) in &sink.grants {
             let at = format!("grants/{role}");
             if role.is_empty() || role.len() > LONGEST_NAME || role.contains('\0') {
-                let hint = "a role has a name of at most 63 bytes".to_owned();
-                self.say("grants", format!("`{role}` is no name of a role"), Some(hint));
+                let hint = "a role has a name of at most 63 bytes";
+                self.say("grants", format!("`{role}` is no name of a role"), hint);
             } else if privileges.is_empty() {
-                self.say(&at, "grants nothing", Some("write `[select]`".to_owned()));
+                self.say(&at, "grants nothing", "write `[select]`");
             }
             let distinct: BTreeSet<_> = privileges.iter().collect();
             if distinct.len() < privileges.len() {
-                self.say(&at, "names a privilege twice", None);
+                let names: Vec<_> = distinct.iter().map(|one| one.name().to_lowercase()).collect();
+                let hint = format!("write `[{}]`", names.join(", "));
+                self.say(&at, "names a privilege twice", hint);
             }
         }
     }
@@ -70,18 +73,18 @@ impl Check<'_> {
         for (name, query) in &sink.views {
             let at = format!("views/{name}");
             if !is_identifier(name) {
-                let hint = "use a-z, 0-9 and `_`, not a digit first, at most 63 bytes".to_owned();
-                self.say(&at, format!("`{name}` is no identifier"), Some(hint));
+                let hint = "use a-z, 0-9 and `_`, not a digit first, at most 63 bytes";
+                self.say(&at, format!("`{name}` is no identifier"), hint);
             }
             if *name == sink.table {
-                let hint = "that is the live table; give the view another name".to_owned();
-                self.say(&at, format!("`{name}` is taken"), Some(hint));
+                let hint = "that is the live table; give the view another name";
+                self.say(&at, format!("`{name}` is taken"), hint);
             }
             let first = query.split_whitespace().next().unwrap_or_default();
             if !["select", "with"].contains(&first.to_lowercase().as_str()) {
                 let live = format!("{}.{}", sink.schema, sink.table);
                 let hint = format!("write one query over the live table: SELECT ... FROM {live}");
-                self.say(&at, "a view is a SELECT", Some(hint));
+                self.say(&at, "a view is a SELECT", hint);
             }
         }
     }
@@ -89,7 +92,8 @@ impl Check<'_> {
     fn foreign_key(&mut self, at: &str, key: &ForeignKey, sink: &TableSink) {
         let mut known = !key.columns.is_empty();
         if key.columns.is_empty() {
-            self.say(&format!("{at}/columns"), "a foreign key has at least one column", None);
+            let hint = "name what refers to the other table, such as `columns: [county_id]`";
+            self.say(&format!("{at}/columns"), "a foreign key has at least one column", hint);
         }
         for (index, name) in key.columns.iter().enumerate() {
             known &= self.column(&format!("{at}/columns/{index}"), name, sink);
@@ -98,13 +102,14 @@ impl Check<'_> {
         let Some(other) = self.jobs.get(&key.references) else {
             if self.complete {
                 let jobs = self.jobs.keys().map(JobId::as_str);
-                let hint = did_you_mean(key.references.as_str(), jobs);
+                let hint = known_or(key.references.as_str(), jobs, "there is none yet");
                 self.say(&path, format!("no job named `{}`", key.references), hint);
             }
             return;
         };
         let Sink::Postgis(other) = &other.job.spec.sink else {
-            self.say(&path, format!("`{}` fills no table", key.references), None);
+            let message = format!("`{}` fills no table", key.references);
+            self.say(&path, message, name_a_table(&key.references, self.jobs));
             return;
         };
         for (index, name) in key.to.iter().enumerate() {
@@ -124,11 +129,12 @@ impl Check<'_> {
         if to.is_empty() || !keys.any(|columns| columns.iter().collect::<BTreeSet<_>>() == wanted) {
             let hint = "name its primary key, or the columns of an index with `unique: true`";
             let message = format!("these columns are no key of {there}");
-            return self.say(&format!("{at}/references"), message, Some(hint.to_owned()));
+            return self.say(&format!("{at}/references"), message, hint);
         }
         if to.len() != key.columns.len() {
             let message = format!("{} columns refer to {} of {there}", key.columns.len(), to.len());
-            return self.say(&format!("{at}/columns"), message, None);
+            let hint = format!("name one column for each of {}", to.join(", "));
+            return self.say(&format!("{at}/columns"), message, hint);
         }
         let type_of = |table: &TableSink, name: &String| {
             table.columns.iter().find(|column| column.name == *name).map(|column| column.data_type)
@@ -136,8 +142,8 @@ impl Check<'_> {
         for (index, (ours, theirs)) in key.columns.iter().zip(to).enumerate() {
             if type_of(sink, ours) != type_of(other, theirs) {
                 let message = format!("`{ours}` is of another type than {there}.{theirs}");
-                let hint = "let the query cast it, and declare the same type".to_owned();
-                self.say(&format!("{at}/columns/{index}"), message, Some(hint));
+                let hint = "let the query cast it, and declare the same type";
+                self.say(&format!("{at}/columns/{index}"), message, hint);
             }
         }
     }
@@ -145,7 +151,8 @@ impl Check<'_> {
     fn column(&mut self, path: &str, name: &str, table: &TableSink) -> bool {
         let there = table.columns.iter().any(|column| column.name == name);
         if !there {
-            let hint = did_you_mean(name, table.columns.iter().map(|c| c.name.as_str()));
+            let known = table.columns.iter().map(|column| column.name.as_str());
+            let hint = known_or(name, known, "declare it under `columns`");
             self.say(path, format!("no column `{name}` in {}.{}", table.schema, table.table), hint);
         }
         there

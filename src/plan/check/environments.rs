@@ -1,45 +1,59 @@
 use std::path::Path;
 
+use super::known_or;
 use crate::model::store_option;
-use crate::plan::hint::did_you_mean;
 use crate::plan::paths::{SCHEMES, StoreUrlError, store_url};
 use crate::plan::secrets::{WRITE_REFERENCE, is_reference, is_sensitive, literals};
 use crate::plan::source::Source;
 use crate::plan::{
-    Environment, GraphSpec, OptionValue, PostgisSpec, Problem, RecoveryPlan, SparqlSpec, StoreSpec,
-    names_endpoint,
+    Environment, GraphSpec, Limits, OptionValue, PostgisSpec, Problem, RecoveryPlan, SparqlSpec,
+    StoreSpec, names_endpoint,
 };
+
+/// What to do where a store is asked for and something else stands.
+const WRITE_URL: &str = "write a URL such as s3://bucket/path, or a path from the plan's folder \
+                         such as ../data/backup";
 
 /// What is wrong in a plan apart from its jobs. `base` is the folder that the plan lies in.
 pub(in crate::plan) fn plan(plan: &RecoveryPlan, source: &Source, base: &Path) -> Vec<Problem> {
     let mut check = Check { plan, source, base, problems: Vec::new() };
     let spec = &plan.spec;
     if spec.environments.is_empty() {
-        check.say("spec/environments", "a plan has at least one environment", None);
+        let hint = "add one, such as `dev:`, with `backup`, `canonical`, `projections`, `postgis` \
+                    and `objectives`";
+        check.say("spec/environments", "a plan has at least one environment", hint);
     }
     let limits = &spec.limits;
-    let least = [
-        ("transfers", u64::from(limits.transfers)),
-        ("queries", u64::from(limits.queries)),
-        ("query_memory_mib", u64::from(limits.query_memory_mib)),
-        ("attempts", u64::from(limits.attempts)),
-        ("step_timeout_seconds", limits.step_timeout_seconds),
-        ("keep_generations", u64::from(limits.keep_generations)),
-    ];
-    for (name, _) in least.iter().filter(|(_, value)| *value == 0) {
-        check.say(&format!("spec/limits/{name}"), "must be at least 1", None);
+    let usual = Limits::default();
+    for ((name, value), (_, usual)) in numbers(limits).into_iter().zip(numbers(&usual)) {
+        if value == 0 {
+            let hint = format!("write 1 or more, or leave it out: then it is {usual}");
+            check.say(&format!("spec/limits/{name}"), "must be at least 1", hint);
+        }
     }
     let fewest = limits.fewest_connections();
     if limits.connections.is_some_and(|connections| connections < fewest) {
         let message = format!("{} queries at once need at least {fewest}", limits.queries);
-        let hint = "allow more connections, or fewer `queries`".to_owned();
-        check.say("spec/limits/connections", message, Some(hint));
+        let hint = "allow more connections, or fewer `queries`";
+        check.say("spec/limits/connections", message, hint);
     }
     for (name, environment) in &spec.environments {
         check.environment(name, environment);
     }
     check.problems.extend(super::places::shared(plan, source, base));
     check.problems
+}
+
+/// The limits that are at least 1, by name.
+fn numbers(limits: &Limits) -> [(&'static str, u64); 6] {
+    [
+        ("transfers", u64::from(limits.transfers)),
+        ("queries", u64::from(limits.queries)),
+        ("query_memory_mib", u64::from(limits.query_memory_mib)),
+        ("attempts", u64::from(limits.attempts)),
+        ("step_timeout_seconds", limits.step_timeout_seconds),
+        ("keep_generations", u64::from(limits.keep_generations)),
+    ]
 }
 
 struct Check<'a> {
@@ -50,7 +64,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let hint: String = hint.into();
         self.problems.push(self.source.problem(path, message).hint(hint));
     }
 
@@ -97,12 +112,12 @@ impl Check<'_> {
         if environment.scratch_graph.is_some() && environment.graph.is_none() {
             let hint = "leave it out, or say under `graph` where the environment keeps them";
             let message = "graphs of this environment are files, so they are rehearsed as files";
-            self.say(&format!("{at}/scratch_graph"), message, Some(hint.to_owned()));
+            self.say(&format!("{at}/scratch_graph"), message, hint);
         }
         for (index, other) in environment.accepts_snapshots_from.iter().enumerate() {
             if !self.plan.spec.environments.contains_key(other) {
                 let names = self.plan.spec.environments.keys().map(String::as_str);
-                let hint = did_you_mean(other, names);
+                let hint = known_or(other, names, "add it under `environments`");
                 let at = format!("{at}/accepts_snapshots_from/{index}");
                 self.say(&at, format!("unknown environment `{other}`"), hint);
             }
@@ -114,7 +129,7 @@ impl Check<'_> {
             let hint = "such as https://graph.example.org/query, or env:NAME; who asks is said \
                         under `auth`";
             let message = "expected an http or https URL without a user";
-            self.say(&format!("{at}/{field}"), message, Some(hint.to_owned()));
+            self.say(&format!("{at}/{field}"), message, hint);
         }
         if let Some((field, secret)) = server.secret() {
             self.reference(&format!("{at}/{field}"), secret);
@@ -125,11 +140,9 @@ impl Check<'_> {
     fn withdrawals(&mut self, at: &str, environment: &Environment) {
         let Some(list) = &environment.withdrawals else { return };
         if !list.zones.is_empty() {
-            self.say(
-                &format!("{at}/withdrawals/zones"),
-                "a list of withdrawals has no zones",
-                None,
-            );
+            let hint = "take them away: the list is the one file at `url`";
+            let message = "a list of withdrawals has no zones";
+            self.say(&format!("{at}/withdrawals/zones"), message, hint);
         }
         let url = |spec: &StoreSpec| store_url(&spec.url, self.base).ok().map(String::from);
         let Some(place) = url(list) else { return };
@@ -143,9 +156,9 @@ impl Check<'_> {
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             });
             if inside {
-                let hint = "keep it in a place of its own, with its own backup".to_owned();
+                let hint = "keep it in a place of its own, with its own backup";
                 let message = format!("the list of withdrawals lies inside the {what} store");
-                self.say(&format!("{at}/withdrawals/url"), message, Some(hint));
+                self.say(&format!("{at}/withdrawals/url"), message, hint);
             }
         }
     }
@@ -164,7 +177,7 @@ impl Check<'_> {
                     let message = format!("`{name}` is a secret and stands here in plain text");
                     let hint = "write {secret: env:NAME} or {secret: file:PATH}, and change the \
                                 secret: it may have been seen";
-                    self.say(&at, message, Some(hint.to_owned()));
+                    self.say(&at, message, hint);
                 }
                 OptionValue::Plain(_) => {}
             }
@@ -191,16 +204,16 @@ impl Check<'_> {
         match store_url(url, self.base) {
             Ok(_) => {}
             Err(StoreUrlError::Scheme(scheme)) => {
-                let hint = did_you_mean(&scheme, SCHEMES);
+                let hint = known_or(&scheme, SCHEMES, WRITE_URL);
                 self.say(at, StoreUrlError::Scheme(scheme).to_string(), hint);
             }
-            Err(error) => self.say(at, format!("`{url}` {error}"), None),
+            Err(error) => self.say(at, format!("`{url}` {error}"), WRITE_URL),
         }
     }
 
     fn reference(&mut self, at: &str, text: &str) {
         if !is_reference(text) {
-            self.say(at, "expected a reference to a secret", Some(WRITE_REFERENCE.to_owned()));
+            self.say(at, "expected a reference to a secret", WRITE_REFERENCE);
         }
     }
 }

@@ -3,12 +3,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
-use super::{around, programs, reading, sinks};
+use super::{around, known_or, programs, reading, sinks};
 use crate::model::{JobId, Sink};
-use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
 use crate::plan::source::Source;
 use crate::plan::{Input, Problem, RecoveryPlan};
+
+/// What to do where there is no job at all.
+const NO_JOBS: &str = "put one there, a file NAME.yaml with `kind: RebuildJob`; \
+                       `coppice schema rebuild-job` prints its form";
 
 /// Checks the jobs alone and among each other; gives those that belong to the plan, by name.
 /// Where not all could be read (`complete` is false), one that is missing may be among the rest.
@@ -24,7 +27,10 @@ pub(in crate::plan) fn jobs(
         let id = match name.parse::<JobId>() {
             Ok(id) => id,
             Err(error) => {
-                problems.push(job.source.problem("metadata/name", error.to_string()));
+                let kind = job.job.spec.sink.kind();
+                let hint = format!("write `{kind}/` and a name, such as `{kind}/places`");
+                let problem = job.source.problem("metadata/name", error.to_string());
+                problems.push(problem.hint(hint));
                 continue;
             }
         };
@@ -64,7 +70,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let hint: String = hint.into();
         self.problems.push(self.job.source.problem(path, message).hint(hint));
     }
 
@@ -78,7 +85,7 @@ impl Check<'_> {
         if self.id.kind() != kind {
             let message = format!("the name says `{}`, the sink `{kind}`", self.id.kind());
             let hint = format!("call it `{kind}/{}`", self.id.name());
-            self.say("metadata/name", message, Some(hint));
+            self.say("metadata/name", message, hint);
         }
         match &spec.query {
             Some(_) if !spec.sink.has_query() => {
@@ -88,26 +95,33 @@ impl Check<'_> {
                     let hint = "tiles are made out of the tables that `layers` name";
                     ("tiles have no query", hint)
                 };
-                self.say("spec/query", message, Some(hint.to_owned()));
+                self.say("spec/query", message, hint);
             }
             None if spec.sink.has_query() => {
-                let hint = "give SQL, or the name of a `.sql` file beside the job".to_owned();
-                self.say("spec", "field `query` is missing", Some(hint));
+                let hint = "give SQL, or the name of a `.sql` file beside the job";
+                self.say("spec", "field `query` is missing", hint);
             }
             _ if self.job.sql.as_ref().is_some_and(|sql| sql.trim().is_empty()) => {
-                self.say("spec/query", "the query is empty", None);
+                let hint = "write a SELECT over the inputs, here or in the `.sql` file";
+                self.say("spec/query", "the query is empty", hint);
             }
             _ => {}
         }
-        if spec.expect.min_rows.zip(spec.expect.max_rows).is_some_and(|(min, max)| min > max) {
-            self.say("spec/expect/max_rows", "is less than `min_rows`", None);
+        let rows = spec.expect.min_rows.zip(spec.expect.max_rows);
+        if let Some((min, _)) = rows.filter(|(min, max)| min > max) {
+            let hint = format!("write at least {min}, or lower `min_rows`");
+            self.say("spec/expect/max_rows", "is less than `min_rows`", hint);
         }
     }
 
     fn inputs(&mut self) {
         let inputs = &self.job.job.spec.inputs;
         if inputs.is_empty() {
-            self.say("spec/inputs", "a job has at least one input", None);
+            let hint = match self.sink() {
+                Sink::Tiles(_) => "name a job whose table it shows: `- projection: postgis/places`",
+                _ => "name what it reads, such as `- dataset: places`",
+            };
+            self.say("spec/inputs", "a job has at least one input", hint);
         }
         let mut names = BTreeSet::new();
         for (index, input) in inputs.iter().enumerate() {
@@ -119,7 +133,7 @@ impl Check<'_> {
             };
             if !names.insert(name.clone()) {
                 let message = format!("a second input named `{name}`");
-                self.say(&at, message, Some("give it `as: NAME`".to_owned()));
+                self.say(&at, message, "give it `as: NAME`");
             }
             match input {
                 Input::Dataset { alias, .. } => self.table(&at, &name, alias.is_some()),
@@ -131,14 +145,14 @@ impl Check<'_> {
 
     fn table(&mut self, at: &str, name: &str, aliased: bool) {
         if matches!(self.sink(), Sink::Tiles(_)) {
-            let hint = "name the postgis job that holds the dataset".to_owned();
-            self.say(at, "tiles are made out of projections", Some(hint));
+            let hint = "name the postgis job that holds the dataset";
+            self.say(at, "tiles are made out of projections", hint);
         } else if !sinks::is_identifier(name) || name.starts_with("catalog_") {
             let field = if aliased { "as" } else { "dataset" };
             let hint = "give it `as: NAME` with a-z, 0-9 and `_`; names that begin with \
                         `catalog_` are taken";
             let message = format!("`{name}` is no table name");
-            self.say(&format!("{at}/{field}"), message, Some(hint.to_owned()));
+            self.say(&format!("{at}/{field}"), message, hint);
         }
     }
 
@@ -147,7 +161,7 @@ impl Check<'_> {
         let Some(from) = self.jobs.get(projection) else {
             if self.complete {
                 let known = self.jobs.keys().map(JobId::as_str);
-                let hint = did_you_mean(projection.as_str(), known);
+                let hint = known_or(projection.as_str(), known, NO_JOBS);
                 self.say(&at, format!("no job named `{projection}`"), hint);
             }
             return;
@@ -157,13 +171,13 @@ impl Check<'_> {
             Sink::Command(_) if is_table => {
                 let hint = "name the datasets of that job, or a job that publishes files";
                 let message = format!("`{projection}` fills a table, and a command reads files");
-                self.say(&at, message, Some(hint.to_owned()));
+                self.say(&at, message, hint);
             }
             Sink::Tiles(_) | Sink::Command(_) => {}
             _ => {
-                let hint = "a query reads datasets and catalogs; name the datasets".to_owned();
+                let hint = "a query reads datasets and catalogs; name the datasets";
                 let message = "only tiles and commands are made out of projections";
-                self.say(&at, message, Some(hint));
+                self.say(&at, message, hint);
             }
         }
     }
@@ -267,7 +281,8 @@ fn chosen(
     let only = &plan.spec.only;
     if only.is_empty() {
         if jobs.is_empty() && complete {
-            problems.push(source.problem("spec/jobs", "there is no rebuild job in the folder"));
+            let problem = source.problem("spec/jobs", "there is no rebuild job in the folder");
+            problems.push(problem.hint(NO_JOBS.to_owned()));
         }
         return jobs;
     }
@@ -277,7 +292,7 @@ fn chosen(
         match jobs.iter().find(|(id, _)| id.as_str() == name) {
             None if !complete => {}
             None => {
-                let hint = did_you_mean(name, jobs.keys().map(JobId::as_str));
+                let hint = known_or(name, jobs.keys().map(JobId::as_str), NO_JOBS);
                 problems.push(source.problem(&at, format!("no job named `{name}`")).hint(hint));
             }
             Some((id, job)) => {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::environments::escaped;
+use crate::model::store_option::{self, ENDPOINT};
 use crate::plan::paths::store_url;
 use crate::plan::secrets::is_reference;
 use crate::plan::source::Source;
@@ -108,9 +109,10 @@ fn normalised(url: &str, base: &Path) -> Option<String> {
 
 /// Where a store's service is: two may have buckets of one name.
 fn endpoint(spec: &StoreSpec) -> Option<String> {
+    let scheme = spec.url.split_once(':').map_or("", |(scheme, _)| scheme);
     let mut options = spec.options.iter();
     options.find_map(|(name, value)| match value {
-        OptionValue::Plain(value) if name.to_lowercase().ends_with("endpoint") => {
+        OptionValue::Plain(value) if store_option::subject(scheme, name) == ENDPOINT => {
             Some(value.trim_end_matches('/').to_lowercase())
         }
         _ => None,
@@ -228,4 +230,35 @@ fn references(environment: &Environment) -> Vec<(String, &str)> {
         found.extend(secret.map(|(field, secret)| (format!("graph/sparql/{field}"), secret)));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_of_a_store_is_the_option_that_its_client_takes_for_one() {
+        let of = |url: &str, option: &str| {
+            let options = serde_json::json!({ option: "https://H.example/" });
+            let spec = serde_json::json!({ "url": url, "options": options });
+            endpoint(&serde_json::from_value(spec).unwrap())
+        };
+        for (url, option) in [
+            ("s3://b", "aws_endpoint"),
+            ("s3://b", "AWS_ENDPOINT_URL"),
+            ("s3://b", "aws_endpoint_url_s3"),
+            ("gs://b", "google_base_url"),
+            ("az://b", "azure_storage_endpoint"),
+        ] {
+            assert_eq!(of(url, option).as_deref(), Some("https://h.example"), "{url} {option}");
+        }
+        for (url, option) in [
+            ("s3://b", "aws_metadata_endpoint"),
+            ("s3://b", "aws_endpoint_url_sts"),
+            ("s3://b", "google_base_url"),
+            ("az://b", "azure_msi_endpoint"),
+        ] {
+            assert_eq!(of(url, option), None, "{url} {option}");
+        }
+    }
 }

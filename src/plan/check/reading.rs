@@ -1,5 +1,5 @@
+use super::known_or;
 use crate::model::{Bound, ColumnType, GraphSink, OnBadRow, SearchSink, Sink};
-use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
 use crate::plan::{Input, Problem};
 
@@ -18,8 +18,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<&str>) {
-        let hint = hint.map(str::to_owned);
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let hint: String = hint.into();
         self.problems.push(self.job.source.problem(path, message).hint(hint));
     }
 
@@ -30,21 +30,21 @@ impl Check<'_> {
             let at = format!("spec/inputs/{index}/read");
             let srid = read.srid.unwrap_or(4326);
             if !(1..=998_999).contains(&srid) {
-                self.say(&format!("{at}/srid"), "is no SRID", Some("4326 is WGS 84"));
+                self.say(&format!("{at}/srid"), "is no SRID", "4326 is WGS 84");
             } else if *first.get_or_insert(srid) != srid {
                 let hint = "a query cannot compare geometries in different reference systems";
-                self.say(&at, "`srid` is not that of the other inputs", Some(hint));
+                self.say(&at, "`srid` is not that of the other inputs", hint);
             }
             if let Some(crs) = read.crs.as_ref().filter(|crs| !is_crs(crs)) {
                 let hint = "write `EPSG:<code>` or `OGC:CRS84`";
                 let message = format!("`{crs}` is no reference system");
-                self.say(&format!("{at}/crs"), message, Some(hint));
+                self.say(&format!("{at}/crs"), message, hint);
             }
             for (name, kind) in &read.columns {
                 if matches!(kind, ColumnType::Geometry | ColumnType::Bytea) {
                     let hint = "say where a geometry is with `geometry`";
                     let message = format!("`{name}` cannot be read as geometry or bytes");
-                    self.say(&format!("{at}/columns/{name}"), message, Some(hint));
+                    self.say(&format!("{at}/columns/{name}"), message, hint);
                 }
             }
         }
@@ -55,7 +55,8 @@ impl Check<'_> {
         let at = "spec/on_bad_row";
         let reads = |input: &Input| matches!(input, Input::Dataset { .. });
         if !policy.is_refuse() && !self.job.job.spec.inputs.iter().any(reads) {
-            self.say(at, "the job reads no dataset", None);
+            let hint = "leave it out: only the rows of datasets can be bad";
+            self.say(at, "the job reads no dataset", hint);
         }
         match policy {
             OnBadRow::Refuse => {}
@@ -72,14 +73,15 @@ impl Check<'_> {
     fn bound(&mut self, at: &str, bound: Bound) {
         if !bound.is_given() {
             let hint = "give `max_rows`, `max_fraction` or both: how much may be left out";
-            self.say(at, "has no bound", Some(hint));
+            self.say(at, "has no bound", hint);
         }
         self.fraction(at, bound.max_fraction);
     }
 
     fn fraction(&mut self, at: &str, fraction: Option<f64>) {
         if fraction.is_some_and(|fraction| !(0.0..=1.0).contains(&fraction)) {
-            self.say(&format!("{at}/max_fraction"), "lies outside 0 to 1", None);
+            let hint = "write a part of the rows, such as 0.01 for one in a hundred";
+            self.say(&format!("{at}/max_fraction"), "lies outside 0 to 1", hint);
         }
     }
 
@@ -100,9 +102,10 @@ impl Check<'_> {
         for (field, names) in [("unique", &expect.unique), ("not_null", &expect.not_null)] {
             for (index, name) in names.iter().enumerate() {
                 if !columns.contains(&name.as_str()) {
-                    let hint = did_you_mean(name, columns.iter().copied());
+                    let none = "leave it out: the sink has no columns";
+                    let hint = known_or(name, columns.iter().copied(), none);
                     let at = format!("spec/expect/{field}/{index}");
-                    self.say(&at, format!("the rows have no column `{name}`"), hint.as_deref());
+                    self.say(&at, format!("the rows have no column `{name}`"), hint);
                 }
             }
         }
@@ -110,12 +113,15 @@ impl Check<'_> {
         let longitude = |degrees: f64| (-180.0..=180.0).contains(&degrees);
         let latitude = |degrees: f64| (-90.0..=90.0).contains(&degrees);
         if !located {
-            self.say("spec/expect/extent", "the rows have no geometry", None);
+            let hint = "leave it out, or give the table a column of `type: geometry`";
+            self.say("spec/expect/extent", "the rows have no geometry", hint);
         } else if !longitude(west) || !longitude(east) || !latitude(south) || !latitude(north) {
             let hint = "write west, south, east, north in degrees";
-            self.say("spec/expect/extent", "lies off the map", Some(hint));
+            self.say("spec/expect/extent", "lies off the map", hint);
         } else if south > north {
-            self.say("spec/expect/extent", "south lies north of north", None);
+            let turned = format!("[{west}, {north}, {east}, {south}]");
+            let hint = format!("write west, south, east, north; did you mean {turned}?");
+            self.say("spec/expect/extent", "south lies north of north", hint);
         }
     }
 }

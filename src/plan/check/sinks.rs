@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{known_or, name_a_table};
 use crate::model::{ColumnType, JobId, Layer, Sink, TableSink, TilesSink};
-use crate::plan::hint::did_you_mean;
 use crate::plan::load::LoadedJob;
 use crate::plan::{Input, Problem};
 
@@ -50,21 +50,22 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+    fn say(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let hint: String = hint.into();
         let path = format!("{}/{path}", self.at);
         self.problems.push(self.job.source.problem(&path, message).hint(hint));
     }
 
     fn profile(&mut self, field: &str, version: u32) {
         if version == 0 {
-            self.say(field, "must be at least 1", None);
+            self.say(field, "must be at least 1", "begin with 1");
         }
     }
 
     fn identifier(&mut self, path: &str, name: &str) {
         if !is_identifier(name) {
-            let hint = "use a-z, 0-9 and `_`, not a digit first, at most 63 bytes".to_owned();
-            self.say(path, format!("`{name}` is no identifier"), Some(hint));
+            let hint = "use a-z, 0-9 and `_`, not a digit first, at most 63 bytes";
+            self.say(path, format!("`{name}` is no identifier"), hint);
         }
     }
 
@@ -73,37 +74,36 @@ impl Check<'_> {
         self.identifier("table", &sink.table);
         let reserved = ["pg_", "information_schema", "coppice_"];
         if reserved.iter().any(|prefix| sink.schema.starts_with(prefix)) {
-            let hint = "PostgreSQL and Coppice keep their own things there".to_owned();
-            self.say("schema", format!("`{}` is reserved", sink.schema), Some(hint));
+            let hint = "PostgreSQL and Coppice keep their own things there";
+            self.say("schema", format!("`{}` is reserved", sink.schema), hint);
         }
         if sink.columns.is_empty() {
-            self.say("columns", "a table has at least one column", None);
+            let hint = "name what the query gives, such as `- { name: id, type: bigint }`";
+            self.say("columns", "a table has at least one column", hint);
         }
         let mut names = BTreeSet::new();
         for (index, column) in sink.columns.iter().enumerate() {
             let at = format!("columns/{index}");
             self.identifier(&format!("{at}/name"), &column.name);
             if !names.insert(column.name.as_str()) {
-                self.say(&format!("{at}/name"), format!("a second column `{}`", column.name), None);
+                let message = format!("a second column `{}`", column.name);
+                self.say(&format!("{at}/name"), message, "give each its own name");
             }
             let geometry = column.data_type == ColumnType::Geometry;
             if let Some(kind) = column.geometry.as_ref().filter(|_| !geometry) {
                 let message = format!("`geometry: {kind}` on a column of another type");
-                self.say(
-                    &format!("{at}/geometry"),
-                    message,
-                    Some("set `type: geometry`".to_owned()),
-                );
+                self.say(&format!("{at}/geometry"), message, "set `type: geometry`");
             }
             if column.srid.is_some() && !geometry {
-                self.say(&format!("{at}/srid"), "`srid` on a column of another type", None);
+                let hint = "take it away, or set `type: geometry`";
+                self.say(&format!("{at}/srid"), "`srid` on a column of another type", hint);
             }
             if let Some(kind) = column.geometry.as_deref().filter(|k| !GEOMETRIES.contains(k)) {
-                let hint = did_you_mean(kind, GEOMETRIES);
+                let hint = known_or(kind, GEOMETRIES, "take it away");
                 self.say(&format!("{at}/geometry"), format!("unknown geometry `{kind}`"), hint);
             }
             if column.srid.is_some_and(|srid| !(1..=998_999).contains(&srid)) {
-                self.say(&format!("{at}/srid"), "is no SRID", Some("4326 is WGS 84".to_owned()));
+                self.say(&format!("{at}/srid"), "is no SRID", "4326 is WGS 84");
             }
         }
         for (index, name) in sink.primary_key.iter().enumerate() {
@@ -111,7 +111,8 @@ impl Check<'_> {
         }
         for (at, index) in sink.indexes.iter().enumerate() {
             if index.columns.is_empty() {
-                self.say(&format!("indexes/{at}"), "an index has at least one column", None);
+                let hint = "name them, such as `columns: [id]`, or take the index away";
+                self.say(&format!("indexes/{at}"), "an index has at least one column", hint);
             }
             for (column, name) in index.columns.iter().enumerate() {
                 self.column(&format!("indexes/{at}/columns/{column}"), name, sink);
@@ -121,7 +122,8 @@ impl Check<'_> {
 
     fn column(&mut self, path: &str, name: &str, table: &TableSink) {
         if !table.columns.iter().any(|column| column.name == name) {
-            let hint = did_you_mean(name, table.columns.iter().map(|c| c.name.as_str()));
+            let known = table.columns.iter().map(|column| column.name.as_str());
+            let hint = known_or(name, known, "declare it under `columns`");
             self.say(path, format!("no column `{name}` in {}.{}", table.schema, table.table), hint);
         }
     }
@@ -129,22 +131,28 @@ impl Check<'_> {
     fn tiles(&mut self, id: &JobId, sink: &TilesSink, jobs: &BTreeMap<JobId, LoadedJob>) {
         self.profile("tile_profile_version", sink.tile_profile_version);
         if sink.max_zoom > MAX_ZOOM {
-            self.say("max_zoom", format!("must be at most {MAX_ZOOM}"), None);
+            let hint = "viewers ask for no higher one; most maps need 14 at most";
+            self.say("max_zoom", format!("must be at most {MAX_ZOOM}"), hint);
         }
         if sink.min_zoom > sink.max_zoom {
-            self.say("min_zoom", "is higher than `max_zoom`", None);
+            let hint = format!("write at most {}, or raise `max_zoom`", sink.max_zoom);
+            self.say("min_zoom", "is higher than `max_zoom`", hint);
         }
         if sink.layers.is_empty() {
-            self.say("layers", "an archive has at least one layer", None);
+            let hint = "add one, such as `- { name: places, from: postgis/places, geometry: geom, \
+                        id: id, properties: [name] }`";
+            self.say("layers", "an archive has at least one layer", hint);
         }
         let mut names = BTreeSet::new();
         for (index, layer) in sink.layers.iter().enumerate() {
             let at = format!("layers/{index}");
             if !names.insert(layer.name.as_str()) {
-                self.say(&format!("{at}/name"), format!("a second layer `{}`", layer.name), None);
+                let message = format!("a second layer `{}`", layer.name);
+                self.say(&format!("{at}/name"), message, "give each its own name");
             }
             if layer.min_zoom.is_some_and(|zoom| zoom < sink.min_zoom || zoom > sink.max_zoom) {
-                self.say(&format!("{at}/min_zoom"), "lies outside the archive's zooms", None);
+                let hint = format!("write {} to {}", sink.min_zoom, sink.max_zoom);
+                self.say(&format!("{at}/min_zoom"), "lies outside the archive's zooms", hint);
             }
             self.layer(&at, id, layer, jobs);
         }
@@ -153,7 +161,8 @@ impl Check<'_> {
             if !sink.layers.iter().any(|layer| &layer.from == projection) {
                 let at = format!("spec/inputs/{index}/projection");
                 let message = format!("no layer is made of `{projection}`");
-                self.problems.push(self.job.source.problem(&at, message));
+                let hint = format!("add a layer with `from: {projection}`, or take the input away");
+                self.problems.push(self.job.source.problem(&at, message).hint(hint));
             }
         }
     }
@@ -168,13 +177,15 @@ impl Check<'_> {
                 Input::Projection { projection } => Some(projection.as_str()),
                 _ => None,
             });
-            let hint = did_you_mean(layer.from.as_str(), listed.collect::<Vec<_>>());
+            let none = format!("add `- projection: {}` to the inputs", layer.from);
+            let hint = known_or(layer.from.as_str(), listed.collect::<Vec<_>>(), &none);
             let message = format!("`{}` is not among the inputs of `{id}`", layer.from);
             self.say(&format!("{at}/from"), message, hint);
         }
         let Some(from) = jobs.get(&layer.from) else { return };
         let Sink::Postgis(table) = &from.job.spec.sink else {
-            self.say(&format!("{at}/from"), format!("`{}` fills no table", layer.from), None);
+            let message = format!("`{}` fills no table", layer.from);
+            self.say(&format!("{at}/from"), message, name_a_table(&layer.from, jobs));
             return;
         };
         self.column(&format!("{at}/id"), &layer.id, table);
@@ -185,9 +196,18 @@ impl Check<'_> {
         match table.columns.iter().find(|column| column.name == layer.geometry) {
             None => self.column(&path, &layer.geometry, table),
             Some(column) if column.data_type != ColumnType::Geometry => {
-                self.say(&path, format!("column `{}` is no geometry", column.name), None);
+                let message = format!("column `{}` is no geometry", column.name);
+                self.say(&path, message, name_a_geometry(&layer.geometry, table));
             }
             Some(_) => {}
         }
     }
+}
+
+/// What to do about a column that is no geometry, where one is asked for.
+fn name_a_geometry(given: &str, table: &TableSink) -> String {
+    let columns = table.columns.iter().filter(|column| column.data_type == ColumnType::Geometry);
+    let known: Vec<_> = columns.map(|column| column.name.as_str()).collect();
+    let hint = known_or(given, known, "the table has none yet, so declare it");
+    format!("name one of `type: geometry`; {hint}")
 }

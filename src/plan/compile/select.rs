@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::resolve::ResolvedJob;
+use super::shoots::references;
 use crate::model::{JobId, RunMode};
 use crate::plan::hint::did_you_mean;
-use crate::plan::{Facts, LoadedPlan, Problem};
+use crate::plan::{BackTo, Facts, LoadedPlan, Problem};
 
 /// Refuses jobs that were asked for and that the plan does not have.
 pub(super) fn are_known(plan: &LoadedPlan, facts: &Facts) -> Result<(), Vec<Problem>> {
@@ -29,7 +30,10 @@ pub(super) fn jobs(
     loop {
         let before = taken.len();
         for job in &all {
-            let dependant = job.needs.iter().any(|needed| taken.contains(needed));
+            let mut dependant = job.needs.iter().any(|needed| taken.contains(needed));
+            if facts.back_to == BackTo::Nothing {
+                dependant |= references(job).any(|needed| taken.contains(needed));
+            }
             let take = match mode {
                 // What is live may go back, and what is made of it with it.
                 RunMode::Rollback => {

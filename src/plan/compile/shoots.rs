@@ -5,8 +5,8 @@ use super::roots;
 use super::steps::{Steps, ended, id, segment, succeeded};
 use crate::model::{CommandSink, DatasetVersionId, JobId, PolicyLabel, RunMode, Sink};
 use crate::plan::{
-    Candidate, DecideParams, Facts, GateParams, PinnedFile, PlanSpec, ProveParams, RebuildParams,
-    StepKind, VersionFacts, When,
+    BackTo, Candidate, DecideParams, Facts, GateParams, PinnedFile, PlanSpec, ProveParams,
+    RebuildParams, StepKind, VersionFacts, When,
 };
 
 /// Rows a second that a rebuild is reckoned with: query, COPY and digest, debug builds too.
@@ -144,12 +144,12 @@ pub(super) fn cut_over(
         jobs: candidates.collect(),
         rollback,
         asked: if rollback { facts.only.clone() } else { Vec::new() },
-        take_down: facts.take_down,
+        back_to: facts.back_to,
         labels: facts.versions.iter().filter(|_| rollback).map(now).collect(),
     };
-    let words = match (rollback, facts.take_down) {
-        (true, true) => "choose what is taken down",
-        (true, false) => "choose the former generations",
+    let words = match (rollback, facts.back_to) {
+        (true, BackTo::Nothing) => "choose what is taken down",
+        (true, BackTo::Former) => "choose the former generations",
         (false, _) => "choose what goes live",
     };
     let decided = || succeeded(&["cutover", "decide"]);
@@ -178,7 +178,7 @@ pub(super) fn cut_over(
 
 /// The other jobs that a job's table has foreign keys to: without what they build nothing refers
 /// to it.
-fn references(job: &ResolvedJob) -> impl Iterator<Item = &JobId> {
+pub(super) fn references(job: &ResolvedJob) -> impl Iterator<Item = &JobId> {
     let keys = match &job.sink {
         Sink::Postgis(sink) => sink.foreign_keys.as_slice(),
         _ => &[],

@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use super::*;
 
@@ -105,4 +106,35 @@ async fn a_lock_that_is_lost_is_fenced() {
     sqlx::query(kill).execute(&pool).await.unwrap();
     let failure = Failure::from(cut.check().await.unwrap_err());
     assert_eq!((failure.kind, failure.code), (FailureKind::Fenced, Code::Locked));
+}
+
+/// The connection of the lock is gone, and another of the same run is in the middle of a switch.
+#[tokio::test]
+async fn a_former_holder_that_has_not_let_go_is_named_and_not_waited_for_without_end() {
+    let pool = database().await;
+    let (former, run) = (RunId::now(), RunId::now());
+    let lock = TargetLock::take(&pool, former, "me@here", 7).await.unwrap();
+    let mut open = pool.begin().await.unwrap();
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *open).await.unwrap();
+    sqlx::query("SELECT FROM coppice.holder FOR SHARE").execute(&mut *open).await.unwrap();
+    lock.release().await;
+    let wait = Duration::from_millis(300);
+    let failure = loop {
+        let taken = TargetLock::take_within(wait, &pool, run, "you", 8).await;
+        let failure = Failure::from(taken.unwrap_err());
+        // The server needs a moment to see that the connection of the lock was closed.
+        if failure.message.contains("not over yet") {
+            break failure;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!((failure.kind, failure.code), (FailureKind::Fenced, Code::Locked));
+    assert!(failure.message.contains(&format!("run {former} (me@here)")), "{failure}");
+    assert!(failure.message.contains(&format!("pg_terminate_backend({pid})")), "{failure}");
+    open.rollback().await.unwrap();
+    // By now the connection of the try before is closed, or soon.
+    while TargetLock::take(&pool, run, "you", 8).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use sqlx::PgPool;
 
 use super::PostgisError;
-use crate::model::TableSink;
+use crate::model::{Holdup, TableSink};
 use crate::postgres::PgError;
 
 /// How much of a name that a client gives itself is shown.
@@ -53,6 +53,25 @@ impl fmt::Display for Holders {
     }
 }
 
+impl Holders {
+    /// Whether it is known of nobody new: one of these is still among the others, or nobody is.
+    pub(super) fn are_still(&self, others: &Self) -> bool {
+        let stays = |one: &Holder| others.0.iter().any(|other| other.pid == one.pid);
+        others.0.is_empty() || self.0.iter().any(stays)
+    }
+
+    /// What is told of them who are waited for.
+    pub(super) fn holdup(&self) -> Holdup {
+        let ends = self.0.iter().map(|one| format!("SELECT pg_terminate_backend({})", one.pid));
+        let ends: Vec<_> = ends.collect();
+        let unblock = match ends.as_slice() {
+            [] => "it goes on by itself".to_owned(),
+            _ => format!("they end by themselves, or somebody ends them: {}", ends.join("; ")),
+        };
+        Holdup { by: self.to_string(), unblock }
+    }
+}
+
 /// Finds who holds the names that readers use of some tables, or the record of what is live.
 pub(super) async fn of(pool: &PgPool, tables: &[TableSink]) -> Result<Holders, PostgisError> {
     let shown = tables.iter().flat_map(super::others::shown);
@@ -76,4 +95,22 @@ pub(super) async fn of(pool: &PgPool, tables: &[TableSink]) -> Result<Holders, P
     .await
     .map_err(PgError::sql("look for who holds what is live"))?;
     Ok(Holders(holders))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_told_of_only_when_nobody_of_the_former_is_left() {
+        let holder = |pid| Holder { pid, role: None, application: None, since: None };
+        let holders = |pids: &[i32]| Holders(pids.iter().copied().map(holder).collect());
+        let first = holders(&[7, 8]);
+        assert!(first.are_still(&holders(&[8, 9])));
+        assert!(first.are_still(&holders(&[])), "who it is now cannot be told");
+        assert!(!first.are_still(&holders(&[9])));
+        assert!(!holders(&[]).are_still(&first));
+        let unblock = first.holdup().unblock;
+        assert!(unblock.ends_with("(7); SELECT pg_terminate_backend(8)"), "{unblock}");
+    }
 }

@@ -8,9 +8,9 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 
 use tokio_util::sync::CancellationToken;
 
-use super::patience::{Hold, patiently};
+use super::patience::{Hold, bound_silence, patiently};
 use super::{PostgisError, around, live, registry, table};
-use crate::model::TableSink;
+use crate::model::{Meter, TableSink};
 use crate::postgres::{Part, PgError, SIGNATURE, Sql, TRAILER, ensure_registry, execute, sql};
 use crate::projection::{Generation, Refusal, StageContext};
 use crate::proof::EncodedStream;
@@ -46,7 +46,9 @@ pub(super) async fn stage(
     execute(&mut transaction, "create a table", &table::create(&staging, table)?).await?;
     let count = fill(&mut transaction, &table::fill(&staging, table), rows, cx).await?;
     finish(&mut transaction, &staging, table, generation, cx).await?;
-    // After the long part: whoever was overtaken meanwhile names nothing.
+    // After the long part: whoever was overtaken meanwhile names nothing. The row that it keeps
+    // would keep a later holder out.
+    bound_silence(&mut transaction).await?;
     live::fence(&mut transaction, cx).await?;
     let rename = [Part::Ident(&staging), Part::Ident(&home)];
     let rename = sql("ALTER SCHEMA {} RENAME TO {}", &rename);
@@ -60,8 +62,8 @@ pub(super) async fn stage(
 pub(super) async fn discard(pool: &PgPool, generation: &Generation) -> Result<()> {
     let failed = PgError::sql("drop a generation");
     let tables = [table::table_of(&generation.sink)?.clone()];
-    let never = CancellationToken::new();
-    patiently(pool, &tables, PATIENCE, &never, || async {
+    let (never, nobody) = (CancellationToken::new(), Meter::default());
+    patiently(pool, &tables, PATIENCE, (&never, &nobody), || async {
         let mut connection = pool.acquire().await.map_err(&failed)?;
         drop_partial(&mut connection, generation, None).await
     })

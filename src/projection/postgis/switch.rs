@@ -10,7 +10,7 @@ use super::live::{self, LiveTables};
 use super::patience::{Hold, patiently};
 use super::{PostgisError, others, registry, show, table};
 use crate::digest::Digest;
-use crate::model::{JobId, Sink, TableSink};
+use crate::model::{JobId, Meter, Sink, TableSink};
 use crate::postgres::{PgError, execute, has_registry, sql};
 use crate::projection::{Change, Refusal, StageContext};
 
@@ -29,9 +29,9 @@ pub(super) async fn prepare(pool: &PgPool, set: &[Change], roles: Roles) -> Resu
             None => Ok(()),
         };
     }
-    let never = CancellationToken::new();
+    let (never, nobody) = (CancellationToken::new(), Meter::default());
     let tables = tables(set);
-    patiently(pool, &tables, BEFORE, &never, || attempt(pool, set, None, roles)).await
+    patiently(pool, &tables, BEFORE, (&never, &nobody), || attempt(pool, set, None, roles)).await
 }
 
 /// Puts the set live, waiting for others as long as `patience`.
@@ -44,7 +44,8 @@ pub(super) async fn switch(
 ) -> Result<()> {
     crate::postgres::ensure_registry(pool).await?;
     let tables = tables(set);
-    patiently(pool, &tables, patience, &cx.cancel, || attempt(pool, set, Some(cx), roles)).await
+    let told = (&cx.cancel, &cx.meter);
+    patiently(pool, &tables, patience, told, || attempt(pool, set, Some(cx), roles)).await
 }
 
 fn tables(set: &[Change]) -> Vec<TableSink> {

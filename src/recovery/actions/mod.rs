@@ -16,6 +16,7 @@ mod decide;
 mod drop_former;
 mod fence;
 mod gate;
+mod go_back;
 mod prove;
 mod read_back;
 mod rebuild;

@@ -38,10 +38,16 @@ impl Action for WriteReceipt {
         let digest = digest_json(&receipt).map_err(|error| {
             Failure::permanent(Code::Internal, "failed to name the receipt").because(&error)
         })?;
-        let entry = if may_append(world, &state) {
-            Some(append(world, &state, &receipt, digest).await?)
-        } else {
-            None
+        let entry = match may_append(world, &state) {
+            true if world.holds_stores().await => {
+                Some(append(world, &state, &receipt, digest).await?)
+            }
+            // The ledger is the other run's now.
+            true => {
+                tracing::warn!("no ledger entry: another run has taken the lock since");
+                None
+            }
+            false => None,
         };
         let value = json!({ "receipt": digest, "ledger_entry": entry });
         Ok(Output { value, ..Output::default() })

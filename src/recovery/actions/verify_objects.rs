@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::canonical::{VerifiedShard, Verify, version_of};
+use crate::canonical::{Existing, VerifiedShard, Verify, version_of};
 use crate::engine::{Action, StepContext};
 use crate::model::{DatasetVersionId, Failure, Output, VerifyOutput};
 use crate::plan::{StepSpec, VerifyObjectsParams};
@@ -45,6 +45,9 @@ impl Action for VerifyObjects {
         };
         let meant = shards::nth(&all, cx)?;
         let mut shard = verify.shard(meant).await?;
+        if world.setting.existing == Some(Existing::Keep) {
+            shard.keep_existing();
+        }
         // The first shard of a version's folder looks for what is there beside all of them.
         let of_folder: Vec<_> = all.iter().filter(|s| s.prefix == meant.prefix).collect();
         if of_folder.first().is_some_and(|first| std::ptr::eq(*first, meant)) {

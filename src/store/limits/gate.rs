@@ -11,6 +11,9 @@ use crate::store::OWN;
 /// The gates of the process: what is opened twice under one name and limits has one.
 static GATES: Mutex<BTreeMap<(String, StoreLimits), Weak<Gate>>> = Mutex::new(BTreeMap::new());
 
+/// Where copies of objects are kept that stood in the way.
+const DISPLACED: &str = ".coppice/displaced/";
+
 /// Bytes in flight are counted by KiB, so that a semaphore can hold any limit.
 const UNIT: u64 = 1024;
 
@@ -26,8 +29,9 @@ pub(in crate::store) enum Lane {
 impl Lane {
     /// The lane of a key, or of the path of a URL.
     pub(in crate::store) fn of(path: &str) -> Self {
-        let own = path.starts_with(OWN) || path.contains("/.coppice/");
-        if own { Self::Own } else { Self::Data }
+        let below = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
+        // What was put aside is as large as any data, and no lease waits for it.
+        if below(OWN) && !below(DISPLACED) { Self::Own } else { Self::Data }
     }
 }
 

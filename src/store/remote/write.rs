@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::Remote;
 use super::wire::Tries;
-use crate::store::backend::{Backend, Commit, Condition, Staged};
+use crate::store::backend::{Backend, Commit, Condition, Staged, give_up};
 use crate::store::refusal::is_of_bucket;
 use crate::store::{Attributes, StoreError};
 
@@ -150,6 +150,21 @@ impl StagedObject {
         Ok(())
     }
 
+    /// Sends the last part, waits for all of them and completes the upload.
+    async fn finish(&mut self, last: Bytes, condition: &Condition) -> Result<Commit, StoreError> {
+        self.send(last).await?;
+        while !self.running.is_empty() {
+            self.wait().await?;
+        }
+        if !holds(&self.remote, &self.key, condition).await? {
+            return Ok(Commit::Refused);
+        }
+        if let Some(upload) = &mut self.upload {
+            upload.complete().await.map_err(|error| self.not_completed(error))?;
+        }
+        Ok(Commit::Done)
+    }
+
     /// An upload that is gone may have been completed by a try whose answer was lost; the whole is
     /// uploaded anew, as whoever tries again finds out.
     fn not_completed(&self, error: Error) -> StoreError {
@@ -187,25 +202,22 @@ impl Staged for StagedObject {
         if self.upload.is_none() {
             return put(&self.remote, &self.key, last, condition, &self.attributes).await;
         }
-        self.send(last).await?;
-        while !self.running.is_empty() {
-            self.wait().await?;
+        let done = self.finish(last, &condition).await;
+        if !matches!(done, Ok(Commit::Done)) {
+            // Its parts would lie there, unseen and paid for.
+            let key = self.key.clone();
+            give_up(self, &key).await;
         }
-        if !holds(&self.remote, &self.key, &condition).await? {
-            self.abort().await?;
-            return Ok(Commit::Refused);
-        }
-        if let Some(upload) = &mut self.upload {
-            upload.complete().await.map_err(|error| self.not_completed(error))?;
-        }
-        Ok(Commit::Done)
+        done
     }
 
     async fn abort(mut self: Box<Self>) -> Result<(), StoreError> {
         self.running.shutdown().await;
-        match &mut self.upload {
-            Some(upload) => upload.abort().await.map_err(|e| self.remote.failed(&self.key, e)),
-            None => Ok(()),
+        let Some(upload) = &mut self.upload else { return Ok(()) };
+        match upload.abort().await {
+            // One that is gone already, by a try whose answer was lost.
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.remote.failed(&self.key, error)),
         }
     }
 }

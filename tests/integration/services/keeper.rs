@@ -2,10 +2,11 @@
 //!
 //! usage: services RUNNER-PID ROOT
 //!
-//! Where a Docker engine answers and has the images, testcontainers runs them; else the same
+//! Where a Docker engine answers, testcontainers runs the images, which must be built; else the same
 //! servers run as plain processes. `COPPICE_SERVICES=containers|processes` chooses. Either way
 //! ROOT/services.env says how to reach them, and ROOT/ready that all are healthy.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,35 @@ use testcontainers::core::WaitFor;
 use testcontainers::runners::SyncRunner;
 use testcontainers::{Container, GenericImage, ImageExt};
 
-const SERVERS: [&str; 3] = ["postgres", "s3", "sparql"];
+/// The servers with the variables of `services.env` that each is given: its ports, and the secrets
+/// that docker-compose.yml gives it.
+const SERVERS: [(&str, &[&str]); 3] = [
+    (
+        "postgres",
+        &[
+            "POSTGRES_PORT",
+            "COPPICE_POSTGRES_PASSWORD",
+            "COPPICE_DEV_POSTGRES_PASSWORD",
+            "COPPICE_STAGE_POSTGRES_PASSWORD",
+        ],
+    ),
+    (
+        "s3",
+        &[
+            "S3_PORT",
+            "S3_INNER_PORTS",
+            "COPPICE_S3_KEY_ID",
+            "COPPICE_S3_SECRET",
+            "COPPICE_DEV_S3_KEY_ID",
+            "COPPICE_DEV_S3_SECRET",
+            "COPPICE_STAGE_S3_KEY_ID",
+            "COPPICE_STAGE_S3_SECRET",
+            "COPPICE_SCRATCH_S3_KEY_ID",
+            "COPPICE_SCRATCH_S3_SECRET",
+        ],
+    ),
+    ("sparql", &["DEV_SPARQL_PORT", "STAGE_SPARQL_PORT", "SCRATCH_SPARQL_PORT"]),
+];
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -150,15 +179,39 @@ fn script(command: &str, root: &Path) -> Outcome {
 }
 
 fn by_containers() -> Outcome<bool> {
-    match std::env::var("COPPICE_SERVICES").as_deref() {
-        Ok("containers") => Ok(true),
-        Ok("processes") => Ok(false),
-        Ok(other) => Err(format!("COPPICE_SERVICES={other}: containers or processes").into()),
-        Err(_) => {
-            let tag = tag()?;
-            Ok(SERVERS.iter().all(|server| has_image(&format!("coppice-{server}:{tag}"))))
+    let wanted = match std::env::var("COPPICE_SERVICES").as_deref() {
+        Ok("containers") => true,
+        Ok("processes") => false,
+        Ok(other) => {
+            return Err(format!("COPPICE_SERVICES={other}: containers or processes").into());
         }
+        Err(_) => engine_answers(),
+    };
+    if wanted {
+        images_are_built()?;
     }
+    Ok(wanted)
+}
+
+fn engine_answers() -> bool {
+    let info = Command::new("docker").arg("info").output();
+    info.is_ok_and(|output| output.status.success())
+}
+
+/// Other servers in their place would be a silence about what was not tested.
+fn images_are_built() -> Outcome {
+    let tag = tag()?;
+    let images = SERVERS.map(|(server, _)| format!("coppice-{server}:{tag}"));
+    let missing: Vec<String> = images.into_iter().filter(|name| !has_image(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = missing.join(", ");
+    let message = format!(
+        "Docker has no {missing}: build the images with `make images`, or set \
+         COPPICE_SERVICES=processes to run the same servers as plain processes"
+    );
+    Err(message.into())
 }
 
 fn has_image(name: &str) -> bool {
@@ -176,10 +229,10 @@ fn tag() -> Outcome<String> {
 /// Runs the images on the host's network, bound to loopback, on the ports that `services.env` names.
 fn start_containers(root: &Path) -> Outcome<Vec<Container<GenericImage>>> {
     let env = fs::read_to_string(root.join("services.env"))?;
-    let env: Vec<(&str, &str)> = env.lines().filter_map(|line| line.split_once('=')).collect();
+    let env: BTreeMap<&str, &str> = env.lines().filter_map(|line| line.split_once('=')).collect();
     let tag = tag()?;
     let mut running = Vec::new();
-    for server in SERVERS {
+    for (server, names) in SERVERS {
         let image = GenericImage::new(format!("coppice-{server}"), tag.clone())
             .with_wait_for(WaitFor::healthcheck());
         let mut request = image
@@ -187,8 +240,9 @@ fn start_containers(root: &Path) -> Outcome<Vec<Container<GenericImage>>> {
             .with_startup_timeout(Duration::from_mins(2))
             .with_shm_size(256 << 20)
             .with_env_var("BIND", "127.0.0.1");
-        for (name, value) in &env {
-            request = request.with_env_var(*name, *value);
+        for &name in names {
+            let value = env.get(name).ok_or_else(|| format!("services.env has no {name}"))?;
+            request = request.with_env_var(name, *value);
         }
         running.push(request.start()?);
     }

@@ -12,6 +12,7 @@ const BYTES: usize = 1 << 20;
 pub(super) struct Batch {
     registry: String,
     attempt: String,
+    fence: String,
     triples: BTreeMap<String, String>,
     bytes: usize,
     /// The graphs that are in the registry already.
@@ -19,8 +20,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(registry: String, attempt: String) -> Self {
-        Self { registry, attempt, triples: BTreeMap::new(), bytes: 0, known: BTreeSet::new() }
+    /// `fence` is a further condition of each update.
+    pub(super) fn new(registry: String, attempt: String, fence: String) -> Self {
+        let (triples, known) = (BTreeMap::new(), BTreeSet::new());
+        Self { registry, attempt, fence, triples, bytes: 0, known }
     }
 
     pub(super) fn add(&mut self, [subject, predicate, object, graph]: [&str; 4]) {
@@ -43,7 +46,7 @@ impl Batch {
             return None;
         }
         let (about, part, stands_for) = (term("about"), term("part"), term("stands-for"));
-        let (list, attempt) = (&self.registry, &self.attempt);
+        let (list, attempt, fence) = (&self.registry, &self.attempt, &self.fence);
         let (mut registry, mut data) = (String::new(), String::new());
         for (graph, triples) in std::mem::take(&mut self.triples) {
             let name = names::part(attempt, &graph);
@@ -59,7 +62,7 @@ impl Batch {
         self.bytes = 0;
         Some(format!(
             "INSERT {{ GRAPH <{list}> {{\n{registry}}}\n{data}}} \
-             WHERE {{ GRAPH <{list}> {{ <{attempt}> {about} <{generation}> }} }}"
+             WHERE {{ GRAPH <{list}> {{ <{attempt}> {about} <{generation}> }} {fence} }}"
         ))
     }
 }

@@ -1,4 +1,4 @@
-use crate::model::{Code, Failure};
+use crate::model::{Code, Failure, RunId};
 use crate::projection::Refusal;
 use crate::projection::graph::GraphError;
 
@@ -22,6 +22,8 @@ pub(crate) enum SparqlError {
     Held { server: String, holder: String },
     #[error("the lock on the SPARQL server {server} was lost to another run")]
     Lost { server: String },
+    #[error("the SPARQL server {server} is no longer held by run {run}: {by} has taken it since")]
+    Taken { server: String, run: RunId, by: String },
     #[error("asked to clear what is not scratch on the SPARQL server {server}")]
     NoScratch { server: String },
     #[error(transparent)]
@@ -74,8 +76,10 @@ impl From<SparqlError> for Failure {
                 .hint("another process writes to the same server; see `coppice runs`"),
             SparqlError::Held { .. } => Self::fenced(Code::Locked, text)
                 .hint("wait for that run, or stop it; the lock of a dead one ends by itself"),
-            SparqlError::Lost { .. } => Self::fenced(Code::Locked, text)
-                .hint("nothing more was written; look at `coppice runs`, then `coppice resume`"),
+            SparqlError::Lost { .. } | SparqlError::Taken { .. } => {
+                Self::fenced(Code::Locked, text)
+                    .hint("nothing more was written; look at `coppice runs`, then `coppice resume`")
+            }
             _ => Self::permanent(Code::Internal, text),
         };
         match std::error::Error::source(&error) {

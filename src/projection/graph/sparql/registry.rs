@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::SparqlError;
 use super::client::{Client, Solution};
+use super::lock::not_taken;
 use super::names::{self, term};
 use crate::digest::Digest;
 use crate::model::{JobId, Proof, RunId};
@@ -191,41 +192,57 @@ impl Client {
     }
 
     /// Drops tries with their graphs: first what would make them count, then the graphs, and last
-    /// what names them, so that a stop in between forgets none.
+    /// what names them, so that a stop in between forgets none. For a run that fills the target
+    /// each step is done only while no other has taken the lock: a former holder drops nothing.
     pub(super) async fn drop_attempts(
         &self,
         generation: &str,
         attempts: impl Iterator<Item = (&String, &Attempt)>,
+        cx: Option<&StageContext>,
     ) -> Result<()> {
-        const DOING: &str = "drop a generation";
-        self.unlist(generation).await?;
+        let fence = cx.map(|cx| not_taken(self.space(), cx)).unwrap_or_default();
+        self.unlist(generation, &fence).await?;
         for (name, attempt) in attempts {
             for part in &attempt.parts {
-                let graph = &part.graph;
-                self.update(DOING, format!("DROP SILENT GRAPH <{graph}>")).await?;
-                self.forget(graph).await?;
+                self.update("drop a generation", drop_of(&part.graph, &fence)).await?;
+                self.forget(&part.graph, &fence).await?;
             }
-            self.forget(name).await?;
+            self.forget(name, &fence).await?;
         }
         Ok(())
     }
 
-    async fn unlist(&self, generation: &str) -> Result<()> {
+    async fn unlist(&self, generation: &str, fence: &str) -> Result<()> {
         let registry = self.space().registry();
         let ours = ["listed", "proof", "proves"].map(term).join(" ");
         let update = format!(
             "DELETE {{ GRAPH <{registry}> {{ <{generation}> ?p ?o }} }} WHERE {{ VALUES ?p {{ {ours} }} \
-             GRAPH <{registry}> {{ <{generation}> ?p ?o }} }}"
+             GRAPH <{registry}> {{ <{generation}> ?p ?o }} {fence} }}"
         );
         self.update("take a generation out of the list", update).await
     }
 
-    /// Forgets all that is said of a thing.
-    pub(super) async fn forget(&self, subject: &str) -> Result<()> {
+    /// Forgets all that is said of a thing, where the condition holds; an empty one always does.
+    pub(super) async fn forget(&self, subject: &str, fence: &str) -> Result<()> {
         let registry = self.space().registry();
-        let update = format!("DELETE WHERE {{ GRAPH <{registry}> {{ <{subject}> ?p ?o }} }}");
+        let update = format!(
+            "DELETE {{ GRAPH <{registry}> {{ <{subject}> ?p ?o }} }} \
+             WHERE {{ GRAPH <{registry}> {{ <{subject}> ?p ?o }} {fence} }}"
+        );
         self.update("forget a record", update).await
     }
+}
+
+/// Drops a graph, where the condition holds: `DROP` itself takes none.
+fn drop_of(graph: &str, fence: &str) -> String {
+    if fence.is_empty() {
+        return format!("DROP SILENT GRAPH <{graph}>");
+    }
+    // Asked once, and not of each quad.
+    format!(
+        "DELETE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }} \
+         WHERE {{ {{ {fence} }} GRAPH <{graph}> {{ ?s ?p ?o }} }}"
+    )
 }
 
 fn by_subject(rows: Vec<Solution>) -> BTreeMap<String, Properties> {

@@ -3,6 +3,7 @@ use futures::StreamExt as _;
 use super::SparqlError;
 use super::batch::Batch;
 use super::client::Client;
+use super::lock::not_taken;
 use super::names::{self, term};
 use super::registry::not_overtaken;
 use crate::model::Failure;
@@ -28,7 +29,7 @@ pub(super) async fn stage(
     Ok(count)
 }
 
-async fn begin(
+pub(super) async fn begin(
     client: &Client,
     generation: &Generation,
     name: &str,
@@ -39,17 +40,19 @@ async fn begin(
     for other in found.attempts.values().filter(|other| other.run == Some(cx.run)) {
         refuse_overtaken(other.epoch, cx)?;
     }
-    client.drop_attempts(name, found.attempts.iter()).await?;
+    client.drop_attempts(name, found.attempts.iter(), Some(cx)).await?;
     let (about, of, run, epoch) = (term("about"), term("of"), term("run"), term("epoch"));
     let (registry, job) = (client.space().registry(), names::job(&generation.job));
     let update = format!(
         "INSERT {{ GRAPH <{registry}> {{ <{name}> {about} <{name}> ; {of} <{job}> . \
-         <{attempt}> {about} <{name}> ; {run} \"{}\" ; {epoch} {} }} }} WHERE {{ {} }}",
+         <{attempt}> {about} <{name}> ; {run} \"{}\" ; {epoch} {} }} }} WHERE {{ {} {} }}",
         cx.run,
         cx.epoch,
-        not_overtaken(&registry, name, cx)
+        not_overtaken(&registry, name, cx),
+        not_taken(client.space(), cx)
     );
-    client.update("begin a generation", update).await
+    client.update("begin a generation", update).await?;
+    client.refuse_taken(cx).await
 }
 
 async fn fill(
@@ -59,7 +62,8 @@ async fn fill(
     mut rows: EncodedStream,
     cx: &StageContext,
 ) -> std::result::Result<u64, Failure> {
-    let mut batch = Batch::new(client.space().registry(), attempt.to_owned());
+    let mut batch =
+        Batch::new(client.space().registry(), attempt.to_owned(), not_taken(client.space(), cx));
     let (mut quads, mut last) = (0, Vec::new());
     loop {
         let next = tokio::select! {
@@ -93,14 +97,21 @@ async fn fill(
 }
 
 /// Lists the try as the one that came to its end, unless somebody overtook it.
-async fn end(client: &Client, name: &str, attempt: &str, cx: &StageContext) -> Result<()> {
+pub(super) async fn end(
+    client: &Client,
+    name: &str,
+    attempt: &str,
+    cx: &StageContext,
+) -> Result<()> {
     let (registry, about, listed) = (client.space().registry(), term("about"), term("listed"));
     let update = format!(
         "INSERT {{ GRAPH <{registry}> {{ <{name}> {listed} <{attempt}> }} }} WHERE {{ \
-         GRAPH <{registry}> {{ <{attempt}> {about} <{name}> }} {} }}",
-        not_overtaken(&registry, name, cx)
+         GRAPH <{registry}> {{ <{attempt}> {about} <{name}> }} {} {} }}",
+        not_overtaken(&registry, name, cx),
+        not_taken(client.space(), cx)
     );
     client.update("list a generation", update).await?;
+    client.refuse_taken(cx).await?;
     let found = client.recorded(name).await?;
     if found.listed.as_deref() == Some(attempt) {
         return Ok(());

@@ -6,7 +6,8 @@ use chrono::{SecondsFormat, Utc};
 
 use super::SparqlError;
 use super::client::Client;
-use super::names::{self, term};
+use super::lock::not_taken;
+use super::names::{self, Space, term};
 use super::stage::refuse_overtaken;
 use crate::projection::{Change, Refusal, StageContext};
 
@@ -49,16 +50,18 @@ pub(super) async fn pending<'a>(
     Ok(pending)
 }
 
-/// Puts the set live. Whether an update did anything, a server does not say: it is looked at.
+/// Puts the set live. Whether an update did anything, a server does not say: it is looked at, and
+/// who holds the server before that, so that a former holder does not try again and again.
 pub(super) async fn switch(client: &Client, set: &[Change], cx: &StageContext) -> Result<()> {
     for _ in 0..TRIES {
+        client.refuse_taken(cx).await?;
         let pending = pending(client, set, Some(cx)).await?;
         if pending.is_empty() {
             return Ok(());
         }
-        let registry = client.space().registry();
-        client.update("switch what is live", swap(&registry, &pending, cx)).await?;
+        client.update("switch what is live", swap(client.space(), &pending, cx)).await?;
     }
+    client.refuse_taken(cx).await?;
     if pending(client, set, Some(cx)).await?.is_empty() {
         return Ok(());
     }
@@ -66,7 +69,8 @@ pub(super) async fn switch(client: &Client, set: &[Change], cx: &StageContext) -
 }
 
 /// The compare-and-swap: one operation, so that it is one transaction on every server.
-fn swap(registry: &str, set: &[&Change], cx: &StageContext) -> String {
+pub(super) fn swap(space: &Space, set: &[&Change], cx: &StageContext) -> String {
+    let (registry, fence) = (space.registry(), not_taken(space, cx));
     let (live, former, was_live) = (term("live"), term("former"), term("was-live"));
     let (proof, run, epoch, at) = (term("proof"), term("run"), term("epoch"), term("at"));
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -103,6 +107,6 @@ fn swap(registry: &str, set: &[&Change], cx: &StageContext) -> String {
     }
     format!(
         "DELETE {{ GRAPH <{registry}> {{ ?job ?p ?o }} }}\nINSERT {{ GRAPH <{registry}> {{\n{new}}} }}\n\
-         WHERE {{\n{compare}OPTIONAL {{ VALUES ?job {{ {jobs}}} GRAPH <{registry}> {{ ?job ?p ?o }} }}\n}}"
+         WHERE {{\n{compare}{fence}\nOPTIONAL {{ VALUES ?job {{ {jobs}}} GRAPH <{registry}> {{ ?job ?p ?o }} }}\n}}"
     )
 }

@@ -130,8 +130,8 @@ impl SparqlProjection {
         }
         let name = names::generation(job, digest);
         let found = self.client.recorded(&name).await?;
-        self.client.drop_attempts(&name, found.attempts.iter()).await?;
-        self.client.forget(&name).await
+        self.client.drop_attempts(&name, found.attempts.iter(), None).await?;
+        self.client.forget(&name, "").await
     }
 }
 
@@ -162,6 +162,8 @@ impl Projection for SparqlProjection {
         rows: EncodedStream,
         cx: &StageContext,
     ) -> std::result::Result<u64, Failure> {
+        // Asked first: what is live by now may be what the other has switched.
+        self.client.refuse_taken(cx).await?;
         self.refuse_live(generation).await?;
         stage::stage(&self.client, generation, rows, cx).await
     }

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use super::testing::{Server, endpoints};
 use super::*;
-use crate::model::{Code, Failure, FailureKind, GraphSink, RunId, Sink};
+use crate::model::{Code, Failure, FailureKind, GraphSink, Proof, RunId, Sink};
 use crate::projection::graph::{source, terms};
 use crate::projection::testing::{build, context, generation, put_live, texts};
-use crate::projection::{Change, Generation, Held, Projection};
+use crate::projection::{Change, Generation, Held, Projection, StageContext};
 use crate::proof::{compare, digest_rows, tee};
 use chrono::Utc;
 
@@ -238,7 +238,7 @@ async fn a_torn_staging_is_dropped_and_its_late_writer_writes_nothing() {
     assert!(target.read_back(&one).await.is_err(), "nothing of it is to be read");
     assert_eq!(graphs(&client).await, 1);
 
-    let later = crate::projection::StageContext { epoch: 2, ..former.clone() };
+    let later = StageContext { epoch: 2, ..former.clone() };
     let (encoded, handle) = tee(rows(&many(30_000)), encoding);
     assert_eq!(target.stage(&one, encoded, &later).await.unwrap(), 30_000);
     handle.finish().unwrap();
@@ -247,8 +247,8 @@ async fn a_torn_staging_is_dropped_and_its_late_writer_writes_nothing() {
 
     // The former process wakes up with quads in its hands.
     let name = names::generation(&one.job, &one.digest);
-    let mut batch =
-        batch::Batch::new(client.space().registry(), client.space().attempt(&one, &former));
+    let (registry, attempt) = (client.space().registry(), client.space().attempt(&one, &former));
+    let mut batch = batch::Batch::new(registry, attempt, String::new());
     batch.add(["<a:late>", "<a:p>", "<a:o>", "<a:late>"]);
     client.update("write late", batch.take(&name).unwrap()).await.unwrap();
     assert_eq!(graphs(&client).await, 1, "a late writer has written");
@@ -295,4 +295,161 @@ async fn one_run_holds_a_server_and_a_marker_stays() {
         let found = client.marker().await.unwrap().unwrap();
         assert_eq!((&*found.environment, &*found.identity), ("stage", "sparql:here"));
     }
+}
+
+/// What a run asks for; `holder` is its process too.
+fn asks<'a>(
+    cx: &StageContext,
+    holder: &'a str,
+    is_gone: &'a (dyn Fn(&str) -> bool + Sync),
+) -> LockRequest<'a> {
+    let (run, epoch, lease) = (cx.run, cx.epoch, Duration::from_mins(1));
+    LockRequest { run, holder, process: holder, epoch, lease, is_gone }
+}
+
+/// Builds a generation as a run does that holds the server.
+async fn complete(
+    target: &SparqlProjection,
+    what: &Generation,
+    cx: &StageContext,
+) -> Result<Proof, Failure> {
+    let encoding = target.encoding(&sink(), &terms::schema())?;
+    let (encoded, handle) = tee(rows(&many(20)), encoding.clone());
+    target.stage(what, encoded, cx).await?;
+    let back = target.read_back(what).await?;
+    let found = digest_rows(back, encoding.name(), &cx.meter).await?;
+    let proof = compare(&handle.finish()?, &found, target.covers(&sink()), Utc::now());
+    target.record(what, &proof).await?;
+    Ok(proof)
+}
+
+#[track_caller]
+fn refused_as_taken<T: std::fmt::Debug>(done: Result<T, impl Into<Failure>>, by: &str) {
+    let failure: Failure = done.map_err(Into::into).unwrap_err();
+    assert_eq!((failure.kind, failure.code), (FailureKind::Fenced, Code::Locked), "{failure:?}");
+    assert!(failure.message.contains("has taken it since"), "{failure:?}");
+    assert!(failure.message.contains(by), "{failure:?}");
+}
+
+/// A former holder that wakes: its lease ended, and another run has taken the server. It has looked
+/// for its lock just before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_whose_lock_was_taken_over_flips_and_builds_nothing() {
+    let server = Server::start();
+    let client = server.client();
+    let target = SparqlProjection::new(client.clone());
+    let (first, second) = (context(RunId::now(), 1), context(RunId::now(), 1));
+    let lock = GraphLock::take(&client, &asks(&first, "first", &|_| false)).await.unwrap();
+    let (one, two) = (named("1"), named("2"));
+    complete(&target, &one, &first).await.unwrap();
+    lock.check().await.unwrap();
+    let other = asks(&second, "second", &|by| by == "first");
+    let other = GraphLock::take(&client, &other).await.unwrap();
+    assert!(lock.check().await.is_err());
+
+    let set = change(None, Some(&one));
+    refused_as_taken(target.switch(&set, &first).await, "second, for run");
+    refused_as_taken(complete(&target, &two, &first).await, "second, for run");
+    assert_eq!(target.live(&one.job).await.unwrap(), None);
+    assert_eq!(target.holds(&two).await.unwrap(), Held::Absent);
+    lock.release().await.unwrap();
+    complete(&target, &two, &second).await.unwrap();
+    target.switch(&set, &second).await.unwrap();
+    // Nor does it after the other has ended.
+    other.release().await.unwrap();
+    assert_eq!(held(&client).await.unwrap(), None);
+    let back = change(Some(&one), Some(&two));
+    refused_as_taken(target.switch(&back, &first).await, &second.run.to_string());
+    assert_eq!(target.live(&one.job).await.unwrap(), Some(one.digest));
+    // A later process of the same run has a higher number.
+    let third = StageContext { epoch: 2, ..second.clone() };
+    let again = GraphLock::take(&client, &asks(&third, "third", &|_| false)).await.unwrap();
+    refused_as_taken(target.switch(&back, &second).await, "third, for run");
+    target.switch(&back, &third).await.unwrap();
+    assert_eq!(target.live(&one.job).await.unwrap(), Some(two.digest));
+    again.release().await.unwrap();
+}
+
+/// What was sent while the lock was held, and is done when it is another's: nothing looks any more
+/// but the updates themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_of_a_former_holder_that_comes_late_does_nothing() {
+    let server = Server::start();
+    let client = server.client();
+    let target = SparqlProjection::new(client.clone());
+    let (first, second) = (context(RunId::now(), 1), context(RunId::now(), 1));
+    let lock = GraphLock::take(&client, &asks(&first, "first", &|_| false)).await.unwrap();
+    let (one, two, torn) = (named("1"), named("2"), named("3"));
+    let name = |of: &Generation| names::generation(&of.job, &of.digest);
+    let attempt = |of: &Generation| client.space().attempt(of, &first);
+    complete(&target, &one, &first).await.unwrap();
+    stage::begin(&client, &torn, &name(&torn), &attempt(&torn), &first).await.unwrap();
+    let other = asks(&second, "second", &|by| by == "first");
+    let _other = GraphLock::take(&client, &other).await.unwrap();
+    let proof = complete(&target, &two, &second).await.unwrap();
+    let before = everything(&client).await;
+
+    // It moves nothing ...
+    let set = change(None, Some(&one));
+    let late = switch::swap(client.space(), &set.each_ref(), &first);
+    client.update("switch late", late).await.unwrap();
+    // ... drops nothing of the other's, whether it knew of that before or looks now ...
+    let found = client.recorded(&name(&two)).await.unwrap();
+    client.drop_attempts(&name(&two), found.attempts.iter(), Some(&first)).await.unwrap();
+    let begun = stage::begin(&client, &two, &name(&two), &attempt(&two), &first).await;
+    refused_as_taken(begun, "second, for run");
+    assert_eq!(target.holds(&two).await.unwrap(), Held::Complete(proof));
+    // ... and neither writes a quad of what it had begun nor lists it.
+    let fence = lock::not_taken(client.space(), &first);
+    let mut batch = batch::Batch::new(client.space().registry(), attempt(&torn), fence);
+    batch.add(["<a:late>", "<a:p>", "<a:o>", "<a:late>"]);
+    client.update("write late", batch.take(&name(&torn)).unwrap()).await.unwrap();
+    let ended = stage::end(&client, &name(&torn), &attempt(&torn), &first).await;
+    refused_as_taken(ended, "second, for run");
+    assert_eq!(everything(&client).await, before);
+    target.switch(&set, &second).await.unwrap();
+    assert_eq!(target.live(&one.job).await.unwrap(), Some(one.digest));
+    drop(lock);
+}
+
+/// All quads but those of the lock, which is renewed.
+async fn everything(client: &Client) -> Vec<[String; 4]> {
+    let query = format!(
+        "SELECT ?g ?s ?p ?o WHERE {{ GRAPH ?g {{ ?s ?p ?o }} FILTER(STR(?g) != \"{}\") }}",
+        client.space().lock()
+    );
+    let found = client.select("list quads", &query).await.unwrap();
+    let quad = |mut row: client::Solution| ["g", "s", "p", "o"].map(|of| row.remove(of).unwrap());
+    let mut all: Vec<_> = found.into_iter().map(quad).collect();
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_respected_for_half_of_it_more_as_clocks_are_apart() {
+    let server = Server::start();
+    let client = server.client();
+    let (first, second) = (context(RunId::now(), 1), context(RunId::now(), 1));
+    let lease = Duration::from_hours(1);
+    let request = LockRequest { lease, ..asks(&first, "first", &|_| false) };
+    // Nobody renews it any more, nor lets it go.
+    drop(GraphLock::take(&client, &request).await.unwrap());
+    let ended_for = async |minutes: u64| {
+        let until = (Utc::now() - Duration::from_mins(minutes))
+            .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let (graph, term) = (client.space().lock(), names::term("until"));
+        let update = format!(
+            "DELETE {{ GRAPH <{graph}> {{ ?s {term} ?o }} }} \
+             INSERT {{ GRAPH <{graph}> {{ ?s {term} \"{until}\" }} }} \
+             WHERE {{ GRAPH <{graph}> {{ ?s {term} ?o }} }}"
+        );
+        client.update("let time pass", update).await.unwrap();
+    };
+    ended_for(25).await;
+    assert!(held(&client).await.unwrap().unwrap().contains("first"));
+    let refused = GraphLock::take(&client, &asks(&second, "second", &|_| false)).await;
+    assert!(matches!(refused, Err(SparqlError::Held { .. })));
+    ended_for(35).await;
+    assert_eq!(held(&client).await.unwrap(), None);
+    GraphLock::take(&client, &asks(&second, "second", &|_| false)).await.unwrap();
 }

@@ -74,6 +74,27 @@ async fn a_server_that_is_silent_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lock_counts_as_lost_when_its_lease_ends_while_the_server_is_silent() {
+    let server = Server::start();
+    // It asks who holds the server, takes it and asks again; then nothing comes back.
+    let fate = |_: &str, asked: u32| if asked < 3 { Fate::Through } else { Fate::Silence };
+    let proxy = Proxy::before(server.port(), fate).await;
+    let client = client(endpoints(proxy.port, true), Auth::None);
+    let request = LockRequest {
+        run: crate::model::RunId::now(),
+        holder: "kim",
+        process: "first",
+        epoch: 1,
+        lease: Duration::from_secs(1),
+        is_gone: &|_| false,
+    };
+    let lock = GraphLock::take(&client, &request).await.unwrap();
+    // Much less than one request is waited for.
+    let lost = tokio::time::timeout(QUICK.silence / 3, lock.lost().cancelled_owned()).await;
+    assert!(lost.is_ok(), "the holder goes on while anybody may take the lock");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
     let server = Server::start();
     server.client().mark("dev", "here", chrono::Utc::now()).await.unwrap();

@@ -5,6 +5,8 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 
 use super::*;
+use crate::postgres::{execute, sql};
+use crate::projection::postgis::patience::Hold;
 
 /// Waits until a query gives true: never for a time.
 async fn until(pool: &PgPool, query: &'static str) {
@@ -131,4 +133,61 @@ async fn a_reader_in_a_circle_with_the_switch_is_not_the_one_that_is_ended() {
     for change in &next {
         assert_eq!(target.live(&change.job).await.unwrap(), change.to);
     }
+}
+
+/// As when the machine that switches stands still: its connection looks alive, and its locks stay.
+#[tokio::test]
+async fn a_switch_that_falls_silent_lets_readers_through() {
+    let pool = database().await;
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
+    let cx = context(RunId::now(), 1);
+    let one = complete(&target, "1", 10, &cx).await;
+    target.switch(&[change(None, Some(&one))], &cx).await.unwrap();
+    let mut silent = pool.begin().await.unwrap();
+    Hold::of(&mut silent).await.unwrap();
+    let bound: String = sqlx::query_scalar("SHOW idle_in_transaction_session_timeout")
+        .fetch_one(&mut *silent)
+        .await
+        .unwrap();
+    assert_eq!(bound, "15s");
+    let mut hold = Hold::with_idle(&mut silent, Duration::from_secs(2)).await.unwrap();
+    let lock = sql(r#"LOCK TABLE kansas."The ""places""" IN ACCESS EXCLUSIVE MODE"#, &[]);
+    hold.execute(&mut silent, "lock what readers see", &lock).await.unwrap();
+    let read = tokio::time::timeout(Duration::from_mins(1), count(&pool, LIVE));
+    assert_eq!(read.await.unwrap(), 10);
+    let woken = execute(&mut silent, "go on", &lock).await.unwrap_err();
+    assert!(matches!(Failure::from(woken).kind, FailureKind::Transient { .. }));
+}
+
+#[tokio::test]
+async fn whom_a_switch_waits_for_is_told_while_it_waits() {
+    let pool = database().await;
+    let target = PostgisProjection::new(pool.clone(), Roles::Given);
+    let cx = context(RunId::now(), 1);
+    let one = complete(&target, "1", 10, &cx).await;
+    let two = complete(&target, "2", 20, &cx).await;
+    target.switch(&[change(None, Some(&one))], &cx).await.unwrap();
+    assert_eq!(cx.meter.holdup(), None, "nobody was in the way");
+    let mut reader = pool.begin().await.unwrap();
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *reader).await.unwrap();
+    let asked = r#"SELECT count(*), 'secret words' FROM kansas."The ""places""""#;
+    sqlx::query(asked).fetch_one(&mut *reader).await.unwrap();
+    let told = async {
+        let told = loop {
+            match cx.meter.holdup() {
+                Some(told) => break told,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        reader.commit().await.unwrap();
+        told
+    };
+    let set = [change(Some(&one), Some(&two))];
+    let (switched, told) = tokio::join!(target.switch(&set, &cx), told);
+    switched.unwrap();
+    assert!(told.by.contains(&format!("pid {pid} of coppice (coppice) since 20")), "{told:?}");
+    assert!(told.unblock.contains(&format!("SELECT pg_terminate_backend({pid})")), "{told:?}");
+    assert!(!format!("{told:?}").contains("secret"), "{told:?}");
+    assert_eq!(cx.meter.holdup(), None, "it waits no more");
 }

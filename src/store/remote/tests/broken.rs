@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::model::{Code, Failure, FailureKind};
@@ -155,4 +156,74 @@ async fn a_write_that_another_was_before_is_refused_after_a_lost_answer_too() {
     let store = Store::open(&location).unwrap();
     assert_eq!(store.create("work/head", "ours".into()).await.unwrap(), Created::Exists);
     assert!(server.seen().len() > 2, "it was tried again and looked at");
+}
+
+/// Whether it makes an object of the parts of an upload.
+fn completes(request: &Request) -> bool {
+    request.method == "POST" && request.target.contains("uploadId=")
+}
+
+/// The parts are made an object, nobody is told, and to the next try there is no such upload.
+#[tokio::test]
+async fn an_upload_whose_completion_was_lost_is_published_anew() {
+    let real = location("completed");
+    let tries = AtomicU32::new(0);
+    let (location, server) = by_way_of(&real, move |request, _| {
+        if !completes(request) {
+            return Answer::Pass;
+        }
+        match tries.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::Lose,
+            1 => Answer::error(404, "NoSuchUpload"),
+            _ => Answer::Pass,
+        }
+    });
+    let store = Store::open(&location).unwrap();
+    let large = noise(17 << 20);
+    let error = publish(&store, "raw/large", &large).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error}");
+    let failure = Failure::from(error);
+    assert_eq!(failure.kind, FailureKind::Transient { retry_after: None }, "it is tried anew");
+    assert_eq!(publish(&store, "raw/large", &large).await.unwrap(), Published::Written);
+    assert!(content(&store, "raw/large").await.unwrap().unwrap() == large);
+    assert_eq!(server.seen().iter().filter(|request| completes(request)).count(), 3);
+}
+
+/// Parts of an upload that will be no object are taken away, however it came to that; that they may
+/// not be hides nothing of it.
+#[tokio::test]
+async fn an_upload_that_may_not_be_given_up_does_not_hide_why_it_is() {
+    let real = location("given-up");
+    Store::open(&real).unwrap().create("raw/theirs", "x".into()).await.unwrap();
+    let (location, server) = by_way_of(&real, |request, _| match &*request.method {
+        "DELETE" => Answer::error(403, "AccessDenied"),
+        "POST" if completes(request) => Answer::error(400, "InvalidPart"),
+        _ => Answer::Pass,
+    });
+    let store = Store::open(&location).unwrap();
+    let given_up = || server.seen().iter().filter(|request| request.method == "DELETE").count();
+    let bytes = noise(17 << 20);
+    let expected = |of: &[u8]| Expected { digest: Digest::blake3(of), size: bytes.len() as u64 };
+
+    let keep = OnConflict::Keep;
+    let other = store.publish("raw/a", parts(&bytes), &expected(b"other"), keep).await.unwrap();
+    assert!(matches!(other, Published::Differs { .. }), "{other:?}");
+    assert_eq!(given_up(), 1);
+
+    let gone = StoreError::Changed { what: "the source".to_owned() };
+    let breaks = parts(&bytes).chain(stream::iter([Err(gone)])).boxed();
+    let keep = OnConflict::Keep;
+    let error = store.publish("raw/a", breaks, &expected(&bytes), keep).await.unwrap_err();
+    assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+    assert_eq!(given_up(), 2);
+
+    let keep = OnConflict::Keep;
+    let theirs = store.publish("raw/theirs", parts(&bytes), &expected(&bytes), keep).await;
+    assert_eq!(theirs.unwrap(), Published::Exists);
+    assert_eq!(given_up(), 3);
+
+    let error = publish(&store, "raw/a", &bytes).await.unwrap_err();
+    assert!(matches!(error, StoreError::Other { .. }), "of the completion: {error}");
+    assert_eq!(given_up(), 4);
+    assert_eq!(names(&store).await.unwrap(), ["raw/theirs"]);
 }

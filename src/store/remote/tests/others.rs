@@ -145,9 +145,13 @@ async fn own_keys_do_not_wait_for_bandwidth_on_any_service() {
         let lock = tokio::time::timeout(std::time::Duration::from_mins(1), lock).await;
         assert_eq!(lock.expect(name).unwrap(), Created::Written, "{name}");
         let mut data = Box::pin(store.create("raw/a", "x".into()));
+        // What came is handed over; what is owed is waited for before more.
+        let (_, mut download) = store.stream("raw/a", None).await.unwrap().unwrap();
+        assert_eq!(download.try_next().await.unwrap().unwrap(), "x");
         tokio::select! {
             biased;
             _ = &mut data => panic!("{name}: data did not wait"),
+            _ = download.next() => panic!("{name}: a download did not wait"),
             read = store.read(".coppice/lock.json", 10) => assert!(read.unwrap().is_some()),
         }
     }
