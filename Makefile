@@ -70,6 +70,7 @@ fixture:
 
 picture: build
 	@scripts/setup.sh test services
+	$(COPPICE) snapshot --from fixtures/kansas --to .coppice/dev/backup --plan plans/kansas.yaml --env dev
 	PATH="$(abspath $(PROFILE_DIR)):$$PATH" target/venv/bin/python scripts/record.py docs/rehearse.svg 80 48 \
 		coppice rehearse plans/kansas.yaml --env dev
 
