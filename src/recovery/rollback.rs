@@ -9,7 +9,8 @@ use crate::model::{
 use crate::plan::{Candidate, DecideParams};
 use crate::projection::{Generation, Held};
 
-/// Why a generation of a job may not go live again; nothing where it may.
+/// Why a generation of a job may not go live again; nothing where it may. One that is not whole and
+/// proven is an error.
 pub(super) async fn denied(
     world: &World,
     params: &DecideParams,
@@ -20,8 +21,7 @@ pub(super) async fn denied(
     let generation = Generation { job: job.clone(), digest: to, sink: candidate.sink.clone() };
     let target = world.targets.of(&candidate.sink).await?;
     let (Held::Live(proof) | Held::Complete(proof)) = target.holds(&generation).await? else {
-        // One without a proof is refused when the switch is prepared.
-        return Ok(Vec::new());
+        return Err(gone(job, to));
     };
     let Some(made_of) = proof.made_of else { return Ok(vec![unknown(job, to)]) };
     let withdrawals = world.withdrawals().await?;
@@ -56,6 +56,18 @@ pub(super) fn refused(findings: Vec<Finding>) -> Failure {
     Failure::permanent(Code::GateShut, message)
         .hint("roll the other jobs back with --only, and build these anew with `coppice rebuild`")
         .with_findings(findings)
+}
+
+/// Somebody took it away, or its proof did not hold.
+fn gone(job: &JobId, former: Digest) -> Failure {
+    let message = format!(
+        "the former generation {} of {job} is not whole and proven at the target any more; nothing \
+         was changed",
+        former.short()
+    );
+    Failure::permanent(Code::StepFailed, message).hint(format!(
+        "go forward: put the plan and jobs back as they were, then `coppice rebuild --only {job}`"
+    ))
 }
 
 fn of_job(finding: Finding, job: &JobId) -> Finding {

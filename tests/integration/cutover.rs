@@ -227,4 +227,11 @@ fn what_is_damaged_again_is_built_again() {
         assert_ne!(graph["generation"], damaged);
         assert!(seen.insert(damaged.to_string()), "{seen:?}");
     }
+    // The former one is the damaged one: there is no way back to it, and that is foreseen.
+    let back = ["rollback", "plans/kansas.yaml", "--env", "dev", "--only", "graph/kansas"];
+    let dry = bench.run(&[&back[..], &["--dry-run"]].concat()).expect(1).stdout;
+    assert!(dry.contains("is not whole and proven"), "{dry}");
+    let live = pointer(&bench)["generations"].clone();
+    bench.receipt(1, &["rollback", "--only", "graph/kansas"]);
+    assert_eq!(pointer(&bench)["generations"], live);
 }

@@ -121,6 +121,20 @@ fn a_job_that_is_not_committed_changes_no_protected_environment() {
 }
 
 #[test]
+fn a_plan_that_git_ignores_is_not_committed() {
+    let bench = protected();
+    bench.git(&["rm", "--quiet", "--cached", "plans/kansas.yaml"]);
+    fs::write(bench.path(".gitignore"), "/.coppice/\n/state/\n/plans/kansas.yaml\n").unwrap();
+    bench.git(&["add", ".gitignore"]);
+    bench.git(&["commit", "--quiet", "--message", "the plan is nobody's business"]);
+    let args =
+        ["restore", "plans/kansas.yaml", "--env", "dev", "--reason", "r", "--confirm", "dev"];
+    let refused = bench.json(&args).expect(2).json();
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("not committed: plans/kansas.yaml"), "{message}");
+}
+
+#[test]
 fn a_protected_environment_wants_a_reason() {
     let bench = Bench::new();
     bench.seal();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::go_back::{self, last_set, nothing_to_go_back_to, taken_down, together};
+use super::go_back::{last_set, nothing_to_go_back_to, taken_down, together};
 use crate::digest::Digest;
 use crate::engine::{Action, StepContext};
 use crate::model::{
@@ -13,7 +13,7 @@ use crate::model::{
     ProveOutput, StepId, Thing,
 };
 use crate::plan::{BackTo, Candidate, CutoverPolicy, DecideParams, StepSpec};
-use crate::projection::{Change, Generation, Held};
+use crate::projection::Change;
 use crate::recovery::{World, params, rollback};
 
 struct Decide {
@@ -155,23 +155,11 @@ impl Decide {
         for (candidate, from, last) in found {
             let to = last.and_then(|last| last.former);
             if let Some(to) = to {
-                self.is_there(candidate, to).await?;
                 denied.extend(rollback::denied(&self.world, &self.params, candidate, to).await?);
             }
             set.push(change(candidate, from, to));
         }
         if denied.is_empty() { Ok(set) } else { Err(rollback::refused(denied)) }
-    }
-
-    /// What somebody took away cannot go live again.
-    async fn is_there(&self, candidate: &Candidate, digest: Digest) -> Result<(), Failure> {
-        let Candidate { job, sink, .. } = candidate;
-        let target = self.world.targets.of(sink).await?;
-        let generation = Generation { job: job.clone(), digest, sink: sink.clone() };
-        match target.holds(&generation).await? {
-            Held::Complete(_) | Held::Live(_) => Ok(()),
-            Held::Absent | Held::Partial => Err(go_back::gone(job, digest)),
-        }
     }
 
     async fn prepare(&self, set: &[Change]) -> Result<(), Failure> {

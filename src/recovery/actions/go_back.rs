@@ -104,17 +104,6 @@ pub(super) fn nothing_to_go_back_to(asked: &[JobId], found: &[Found<'_>]) -> Res
     Err(Failure::permanent(Code::StepFailed, message).hint(hint))
 }
 
-pub(super) fn gone(job: &JobId, former: Digest) -> Failure {
-    let message = format!(
-        "the former generation {} of {job} is not whole and proven at the target any more; nothing \
-         was changed",
-        former.short()
-    );
-    Failure::permanent(Code::StepFailed, message).hint(format!(
-        "go forward: put the plan and jobs back as they were, then `coppice rebuild --only {job}`"
-    ))
-}
-
 fn apart(job: &JobId, need: &JobId) -> Failure {
     let message = format!(
         "{job} went live by a later run than {need}, of which it is made, so the former \
